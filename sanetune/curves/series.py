@@ -73,6 +73,7 @@ class Curve:
         max_grad_norm: Gradient norm at which the run clips.
         finished: Whether these are all steps of the run.
         ended: Whether the training is known to have returned, at its last step or before it.
+        ended_by: What ended it before its last step, in words; empty: not known.
         growing: Whether it is that of a run that goes on while it is judged.
         objective: What is trained where that is not the next token, in words; empty: it is.
         source: What it was read from, in words: the trial, or a log's file.
@@ -93,6 +94,7 @@ class Curve:
     max_grad_norm: float | None = None
     finished: bool = False
     ended: bool = False
+    ended_by: str = ""
     growing: bool = False
     objective: str = ""
     source: str = TRIAL

@@ -12,7 +12,7 @@ from sanetune.checks.base import LOG_TOO_SHORT, Check
 from sanetune.config.trl_fields import fields
 from sanetune.curves.best_checkpoint import BestCheckpoint, best_checkpoint, is_better_than_start
 from sanetune.curves.changes import complete, finite, last_step, points_of
-from sanetune.curves.logs.find import checkpoints, logs
+from sanetune.curves.logs.find import logs
 from sanetune.curves.logs.log import OURS, Log
 from sanetune.curves.series import Curve, Evaluation
 from sanetune.errors import DataError
@@ -24,7 +24,8 @@ from sanetune.gate.runner import report, run
 from sanetune.gate.trainer_advice import TrainerAdvice
 from sanetune.gate.validation_sets import judge_sets
 from sanetune.text import shortest_path
-from sanetune.workflows.diagnose_answers import answers_to
+from sanetune.workflows.diagnose_answers import answers_to, unlike_config
+from sanetune.workflows.diagnose_folder import ended_by, saved_steps
 
 EVIDENCE = "curve"
 LEVEL = "log"
@@ -105,14 +106,15 @@ def diagnose(
             continue
         for log in read:
             curve = log.curve()
-            best = best_checkpoint(curve, _saved(log))
+            curve = replace(curve, ended_by=ended_by(log, curve))
+            best = best_checkpoint(curve, saved_steps(log))
             found = _judged(checks, curve)
             useless = any(one.check in USELESS for one in found.of(*BAD))
             keep = _advice(best, curve.validation_name or "validation loss")
             if best and useless and not is_better_than_start(best, curve):
                 best, keep = None, NONE_IS_BETTER
             found.subject.update(_subject(log, curve, keep))
-            found = with_answers(found, answers_to(log))
+            found = unlike_config(with_answers(found, answers_to(log)), log)
             if too_short := _too_short(found):
                 of = len(found.of(Verdict.SKIP))
                 found.subject["judged"] = f"too short a log for {len(too_short)} of the {of} checks that were skipped"
@@ -135,13 +137,6 @@ def _of_trainer(found: Report) -> Report:
     """The report with advice in the keywords of a Trainer: whoever ran it has no configuration of ours."""
     advice = TrainerAdvice("TrainingArguments", frozenset(fields()), is_trl=False)
     return replace(found, findings=[advice.rewritten(finding) for finding in found.findings])
-
-
-def _saved(log: Log) -> list[int]:
-    """The steps of the checkpoints in the folder that the log belongs to."""
-    home = log.path if log.path.is_dir() else log.path.parent
-    home = home.parent if home.name.startswith("checkpoint-") else home
-    return [int(one.name.removeprefix("checkpoint-")) for one in checkpoints(home)]
 
 
 def _subject(log: Log, curve: Curve, keep: str) -> dict[str, str]:

@@ -1,14 +1,15 @@
-"""What can be done about a run that overfits, with the values of its configuration where its folder has one."""
+"""What can be done about a run, with the values of its configuration where its folder has one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sanetune.curves.logs.log import OURS, Log
 from sanetune.errors import UserError
-from sanetune.finding import Finding
+from sanetune.finding import Finding, Report
 from sanetune.gate.overfit_answers import OverfitAnswer, answers_of_log, overfit_answers
 from sanetune.runs import Run
 
@@ -31,14 +32,51 @@ def answers_to(log: Log) -> Callable[[Finding], list[OverfitAnswer]]:
     return answers
 
 
+def unlike_config(report: Report, log: Log) -> Report:
+    """Return the report without proposals of values that the configuration of our own run has already."""
+    proposes = any(one.fix or one.answers for one in report.findings)
+    config = _config(Run(log.path.parent)) if proposes and log.kind == OURS else None
+    if config is None:
+        return report
+    findings = [
+        replace(
+            one,
+            fix=_new(one.fix, config),
+            answers=[answer if _new(answer["change"], config) else {**answer, "change": {}} for answer in one.answers],
+        )
+        for one in report.findings
+    ]
+    return replace(report, findings=findings)
+
+
+def _new(values: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """The values, by ``section.key``, that ``config`` does not have."""
+    return {key: value for key, value in values.items() if _value(config, *key.partition(".")[::2]) != value}
+
+
+def _value(config: Config, section: str, key: str) -> object:
+    return getattr(config, section, {}).get(key)
+
+
+def _config(run: Run) -> Config | None:
+    """The configuration of a run; None where there is none, or it is none of ours."""
+    from sanetune.config.load import load
+
+    try:
+        return load(run.config)
+    except (UserError, OSError):
+        return None
+
+
 def _of_run(run: Run) -> tuple[Config, RunSizes] | None:
     """The configuration of a run and its sizes; None where a file is missing, or is none of ours."""
-    from sanetune.config.load import load
     from sanetune.config.sizes import DataSizes, ModelSizes, RunSizes
     from sanetune.data.model_shape import sizes_from_files
 
+    config = _config(run)
+    if config is None:
+        return None
     try:
-        config = load(run.config)
         stats: Mapping[str, Any] = run.read_json(run.data)["stats"]
         train = stats["train"]
         data = DataSizes(

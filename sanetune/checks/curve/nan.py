@@ -6,7 +6,8 @@ whether they still are at the end. Trainers hide such losses by default (`loggin
 that become NaN count as much.
 
 ## Why is this bad?
-A NaN weight stays NaN: everything trained from that step on is lost.
+A step with a NaN teaches nothing at best; a weight that becomes NaN stays so, and all that is trained after it is
+lost.
 
 ## Example
 A bf16 model trained in float16, whose largest value is 65,504:
@@ -17,7 +18,7 @@ train:
 ```
 
 ## Use instead
-Train in bf16 or float32 instead of fp16, lower `train.learning_rate`, and see labels-none.
+Lower `train.learning_rate`, see labels-none, and train in bf16 or float32 where it was fp16.
 
 ```yaml
 train:
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "recent"
+VERSION = 2
 
 LIMITS = {
     "loss_share": Limit(0.02, "one lost batch in fifty; fp16's scaler skips one step in 2,000 in a healthy run"),

@@ -20,7 +20,7 @@ train:
 ```
 
 ## Use instead
-Train for fewer epochs or at a lower learning rate, and set rows aside for validation.
+Train for fewer epochs or at a lower learning rate, and set rows aside for validation where there are none.
 
 ```yaml
 data:
@@ -57,7 +57,9 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 9
+VERSION = 10
+EVALUATED = "Train for fewer epochs or at a lower learning rate."
+"""What to do about a run that has rows set aside."""
 
 LIMITS = {
     "drop": Limit(0.07, "mean drop, a share of the loss; healthy logs have 2 to 6 % (logs/wild)"),
@@ -136,6 +138,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "highest_before": math.exp(highest.before),
             "highest_after": math.exp(highest.after),
             "held_out_holds": improving,
+            "evaluations": evaluations,
             **_halves(found.halves),
         }
     )
@@ -201,4 +204,4 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     message = f"{message}, and hardly between them: after epoch {n['highest_epoch']} from {before} to {after}"
     if n["held_out_holds"]:
         return passed(f"{message}; the held-out loss is at its minimum all the same")
-    return warned(message)
+    return warned(message, remedy=EVALUATED if n["evaluations"] else "")

@@ -3,7 +3,7 @@
 ## What it does
 Compares the last logged step with the planned ones (`max_steps`) where the log shows that training has returned: a
 trainer writes its total time then, in an entry without a loss. A checkpoint of a run that may have gone on is not
-judged.
+judged, nor is a run that sanetune's watch has ended.
 
 ## Why is this bad?
 The schedule's decay, which most of the last improvement comes from, was not reached.
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
+VERSION = 2
 
 LIMITS = {"share": Limit(0.95, "of the planned steps; the last of them may not be logged")}
 
@@ -63,6 +64,7 @@ def measure(curve: Curve) -> Measurement:
             "total_steps": curve.total_steps,
             "interval": statistics.median([after - before for before, after in pairwise(steps)] or steps),
             "ended": curve.ended,
+            "ended_by": curve.ended_by,
             "lr_left": lrs[-1] / max(lrs) if lrs and max(lrs) > 0 else None,
         }
     )
@@ -77,4 +79,5 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if not n["ended"]:
         return passed(f"{message}; whether training went on is not in it")
     left = f", the learning rate at {units.share(n['lr_left'])} of its peak" if n["lr_left"] is not None else ""
-    return warned(f"training returned at step {n['steps']:,} of {n['total_steps']:,} planned ones{left}")
+    message = f"training returned at step {n['steps']:,} of {n['total_steps']:,} planned ones{left}"
+    return passed(f"{message}; {n['ended_by']} ended it") if n["ended_by"] else warned(message)
