@@ -31,7 +31,10 @@ CAVEAT = "caveat"
 SHOWN = 3
 """Witnesses of one finding that are shown."""
 BRIEF = 300
-"""Characters of message, rationale and remedy of one finding together; --json and the page have all of them."""
+"""Characters of message, rationale and remedy of one finding together; --verbose, --json and the page have all of
+them."""
+REMEDY = 60
+"""Of these, how many are left for the remedy at least: a message without its last clause may say the opposite."""
 LONGEST = 200
 """Characters of one witness that are shown; the middle of a longer text is left out."""
 FIGURES = 8
@@ -130,7 +133,7 @@ def _finding(finding: Finding, *, whole: bool) -> RenderableType:
     head = Text.assemble(
         (f" {finding.verdict.value.upper():<5} ", STYLES[finding.verdict]), "   ", _text(finding.check, "bold")
     )
-    message, rationale, remedy = brief(finding)
+    message, rationale, remedy = _sentences(finding) if whole else brief(finding)
     rows: list[tuple[str, RenderableType]] = [("found", _text(message, "bold"))]
     if whole and (figures := _figures(finding)):
         rows.append(("numbers", _text(figures, "dim")))
@@ -166,18 +169,24 @@ def brief(finding: Finding) -> tuple[str, str, str]:
     """Return message, rationale and remedy in at most ``BRIEF`` characters.
 
     What was measured and what to do are more to a reader who has seen the check before, so the rationale goes first
-    (``sanetune explain`` has it), then the message loses its last clauses.
+    (``sanetune explain`` has it), then the remedy loses its last clauses down to ``REMEDY`` characters, then the
+    message.
 
     >>> from sanetune.finding import Finding, Verdict
     >>> brief(Finding("rows-roles", Verdict.FAIL, "7 of 9 rows.", "So what.", "Do this."))
     ('7 of 9 rows.', 'So what.', 'Do this.')
     """
-    message, rationale, remedy = finding.message, finding.rationale, finding.remedy
-    if len(message) + len(rationale) + len(remedy) <= BRIEF:
-        return message, rationale, remedy
-    remedy = _clauses(remedy, BRIEF // 2)
+    message, rationale, remedy = sentences = _sentences(finding)
+    if sum(map(len, sentences)) <= BRIEF:
+        return sentences
     rationale = f"sanetune explain {finding.check}" if rationale else ""
-    return _clauses(message, BRIEF - len(remedy) - len(rationale)), rationale, remedy
+    left = BRIEF - len(rationale)
+    message = _clauses(message, left - min(len(remedy), REMEDY))
+    return message, rationale, _clauses(remedy, left - len(message))
+
+
+def _sentences(finding: Finding) -> tuple[str, str, str]:
+    return finding.message, finding.rationale, finding.remedy
 
 
 def _clauses(text: str, length: int) -> str:
@@ -228,7 +237,7 @@ def _list(findings: list[Finding]) -> Table:
         words = format.reason(finding) if skipped else finding.message
         name = Text(escape_control(finding.check, strict=True), overflow="ellipsis")
         mark = Text(MARKS[finding.verdict], STYLES[finding.verdict])
-        table.add_row(mark, name, _text(shorten_middle(words, LONGEST), "dim" if skipped else ""))
+        table.add_row(mark, name, _text(words, "dim" if skipped else ""))
     return table
 
 

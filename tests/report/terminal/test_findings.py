@@ -219,3 +219,32 @@ def test_a_long_message_keeps_its_first_clauses_and_the_whole_remedy() -> None:
     message, why, do = findings.brief(Finding("rows-roles", Verdict.FAIL, clauses, "They teach nothing.", remedy))
     assert do == remedy and why == "sanetune explain rows-roles"
     assert message.endswith(" …") and clauses.startswith(message[:-2]) and message[:-2].endswith(tuple("0123456789"))
+
+
+OVERFITTED = Finding(
+    "curve-overfit",
+    Verdict.FAIL,
+    "The held-out loss is lowest at step 1,200 (1.047 in 35 evaluations) and 2.147 at step 3,500, 105 % higher;"
+    " training goes from 0.823 to 0.361 (median of the last 700 losses) meanwhile.",
+    "From the minimum on, the model memorises its rows, and every further step makes it worse on all others.",
+    "Keep the checkpoint at the minimum, or train for fewer epochs, at a lower learning rate, with LoRA, or on more"
+    " rows.",
+)
+
+
+def test_a_message_is_whole_beside_a_long_remedy() -> None:
+    message, why, do = findings.brief(OVERFITTED)
+    assert message == OVERFITTED.message
+    assert why == "sanetune explain curve-overfit" and do.startswith("Keep the checkpoint at the minimum, or train for")
+
+
+def test_verbose_shows_every_sentence_whole() -> None:
+    passed = Finding(
+        "curve-diverged", Verdict.PASS, "By training batches " + "the loss falls and " * 20 + "ends there."
+    )
+    console = Console(width=80, record=True, file=io.StringIO())
+    findings.show(Report([OVERFITTED, passed], "log", 0.1), console, findings.Detail.EVERYTHING)
+    shown = " ".join(console.export_text().split())
+    for words in (OVERFITTED.message, OVERFITTED.rationale, OVERFITTED.remedy):
+        assert words in shown
+    assert "…" not in shown and shown.count("the loss falls and") == 20
