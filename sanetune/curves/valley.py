@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from sanetune.curves.kendall import rise_p_value
+
 LATER = 5
 """Losses, all of which are above the lowest before them, from which on that is no chance."""
 
@@ -49,13 +51,9 @@ def steady_rise(losses: Sequence[float]) -> float:
     >>> round(steady_rise([2.0, 1.5, 1.6, 1.7, 1.75, 1.8, 1.9]), 4), steady_rise([2.0, 1.5, 1.6])
     (0.0083, 1.0)
     """
-    from scipy.stats import kendalltau
-
     place = min(range(len(losses)), key=losses.__getitem__, default=0)
     later = losses[place + 1 :]
-    if len(later) < LATER:
-        return 1.0
-    return float(kendalltau(range(len(later)), later, alternative="greater").pvalue)
+    return rise_p_value(later) if len(later) >= LATER else 1.0
 
 
 def _rests(losses: Sequence[float]) -> list[float]:
