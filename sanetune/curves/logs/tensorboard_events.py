@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sanetune.curves.logs.log import Log, checked_size
+from sanetune.curves.logs.planned import with_plan
 from sanetune.errors import DataError, Place
 
 if TYPE_CHECKING:
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 KIND = "TensorBoard events"
 PATTERN = "events.out.tfevents.*"
+ARGUMENTS = "args/text_summary"
 
 
 def folders(path: Path) -> list[Path]:
@@ -32,14 +36,15 @@ def read(path: Path) -> Log:
     for file in files:
         checked_size(file)
     steps: dict[int, dict[str, object]] = {}
-    for tag, step, value in _scalars(path):
+    events = _events(path)
+    for tag, step, value in _scalars(events):
         steps.setdefault(step, {"step": step})[tag] = value
-    return Log.of(path, KIND, [steps[step] for step in sorted(steps)])
+    return with_plan(Log.of(path, KIND, [steps[step] for step in sorted(steps)]), _arguments(events))
 
 
-def _scalars(path: Path) -> Iterator[tuple[str, int, float]]:
-    """Every scalar as (tag, step, value), one tag after another. What a run that went on logged again replaces what
-    it had logged before: the reader drops it."""
+def _events(path: Path) -> EventAccumulator:
+    """All that is in the files of ``path``. What a run that went on logged again replaces what it had logged before:
+    the reader drops it."""
     from tensorboard.backend.event_processing.event_accumulator import (
         COMPRESSED_HISTOGRAMS,
         HISTOGRAMS,
@@ -61,11 +66,27 @@ def _scalars(path: Path) -> Iterator[tuple[str, int, float]]:
             "Give an event file that is whole, or another log of the run.",
             Place(path),
         ) from error
-    for tag in events.Tags()[SCALARS]:
+    return events
+
+
+def _scalars(events: EventAccumulator) -> Iterator[tuple[str, int, float]]:
+    """Every scalar as (tag, step, value), one tag after another."""
+    for tag in events.Tags()["scalars"]:
         for event in events.Scalars(tag):
             yield tag, event.step, event.value
-    for tag in events.Tags()[TENSORS]:
+    for tag in events.Tags()["tensors"]:
         yield from _of_tensors(events, tag)
+
+
+def _arguments(events: EventAccumulator) -> dict[str, object]:
+    """The arguments of a Trainer, which it writes as a text, the last ones of a run that went on; empty where there
+    are none."""
+    if ARGUMENTS not in events.Tags()["tensors"]:
+        return {}
+    with contextlib.suppress(ValueError, RecursionError, IndexError):
+        found = json.loads(events.Tensors(ARGUMENTS)[-1].tensor_proto.string_val[0])
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def _of_tensors(events: EventAccumulator, tag: str) -> Iterator[tuple[str, int, float]]:

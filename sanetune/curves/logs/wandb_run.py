@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sanetune.curves.logs.entries import whole_number
 from sanetune.curves.logs.log import Log, checked_size
+from sanetune.curves.logs.planned import with_plan
 from sanetune.errors import DataError, Place
 
 if TYPE_CHECKING:
@@ -61,8 +61,7 @@ def read(path: Path) -> Log:
             )
         for update in (record.config.update, record.run.config.update):
             config |= {item.key: _value(item.value_json) for item in update if item.key}
-    steps = whole_number(config.get("max_steps"))  # -1 where the run is measured in epochs
-    return Log.of(path, KIND, entries, total_steps=steps or None)
+    return with_plan(Log.of(path, KIND, entries), config)
 
 
 def _records(path: Path) -> Iterator[Record]:
