@@ -11,7 +11,7 @@ import click
 from sanetune.cli import complain, guarded, json_option, names_callback, write_json
 
 if TYPE_CHECKING:
-    from sanetune.errors import DataError
+    from sanetune.errors import UserError
     from sanetune.workflows.diagnose import Diagnosis
 
 
@@ -38,7 +38,7 @@ def command(
 
     quiet = str(json_file) == "-"
     found: list[Diagnosis] = []
-    unread: list[DataError] = []
+    unread: list[UserError] = []
     for diagnosis in view.waiting(diagnose(logs, select, ignore, unread.append)):
         found.append(diagnosis)
         if not quiet:

@@ -15,7 +15,7 @@ from sanetune.curves.changes import complete, finite, last_step, points_of
 from sanetune.curves.logs.find import logs
 from sanetune.curves.logs.log import OURS, Log
 from sanetune.curves.series import Curve, Evaluation
-from sanetune.errors import DataError
+from sanetune.errors import DataError, RunError, UserError
 from sanetune.evidence.registry import Evidence
 from sanetune.finding import BAD, Report, Verdict
 from sanetune.gate.catalogue import chosen
@@ -82,7 +82,7 @@ def diagnose(
     paths: Sequence[Path],
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
-    on_unread: Callable[[DataError], None] | None = None,
+    on_unread: Callable[[UserError], None] | None = None,
 ) -> Iterator[Diagnosis]:
     """Diagnose every log in ``paths``, one after another.
 
@@ -94,12 +94,13 @@ def diagnose(
 
     Raises:
         DataError: A path holds no log of a run.
+        RunError: A record of our own run is damaged.
     """
     checks = [check for check in chosen(list(select), list(ignore), "trial") if set(check.needs) <= {EVIDENCE}]
     for path in paths:
         try:
             read = logs(path)
-        except DataError as error:
+        except (DataError, RunError) as error:
             if on_unread is None:
                 raise
             on_unread(error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from sanetune.cli import main
@@ -32,11 +33,15 @@ def test_exit_codes_are_those_of_check(tmp_path: Path) -> None:
     assert missing.exit_code == 2 and "Error:" in missing.output and "Traceback" not in missing.output
 
 
-def test_several_logs_end_with_one_line_each_and_the_worst_exit_code(tmp_path: Path) -> None:
-    good, bad = written(tmp_path / "good", falling()), written(tmp_path / "bad", [float("nan")] * 100)
+def test_several_logs_end_with_one_line_each_and_the_worst_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    good, bad = written(Path("good"), falling()), written(Path("bad"), [float("nan")] * 100)
     result = CliRunner().invoke(main, ["diagnose", str(good), str(bad), "--json", str(tmp_path / "out.json")])
     assert result.exit_code == 1 and "2 logs" in result.output
     stored = json.loads((tmp_path / "out.json").read_text())
+    assert {line.split()[1] for line in result.output.splitlines()[-2:]} == {"good", "bad"}
     assert stored["verdict"] == "fail"
     assert [one["verdict"] for one in stored["logs"]] == ["pass", "fail"]
     assert {"findings", "log", "keep"} <= stored["logs"][0].keys()
@@ -59,8 +64,10 @@ def test_one_path_that_is_no_log_does_not_keep_the_others_from_being_judged(tmp_
     lines = (json.dumps({"current_steps": n, "total_steps": 40, "loss": 2 - n / 40}) for n in range(1, 41))
     log.write_text("\n".join(lines) + "\n")
     (tmp_path / "LICENSE").write_text("Permission is granted.\n")
-    done = CliRunner().invoke(main, ["diagnose", str(tmp_path / "LICENSE"), str(log)])
+    (tmp_path / "metrics.jsonl").write_text('{"kind": "train"\n')
+    paths = [str(tmp_path / name) for name in ("LICENSE", "metrics.jsonl", log.name)]
+    done = CliRunner().invoke(main, ["diagnose", *paths])
     assert done.exit_code == 0, done.output
-    assert "LICENSE" in done.output
+    assert "LICENSE" in done.output and "not a record" in done.output
     assert "trainer_log.jsonl" in done.output
     assert CliRunner().invoke(main, ["diagnose", str(tmp_path / "LICENSE")]).exit_code == 2

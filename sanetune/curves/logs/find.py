@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +17,10 @@ from sanetune.curves.logs import (
     trainer_state,
     wandb_run,
 )
-from sanetune.curves.logs.below import no_log
+from sanetune.curves.logs.below import runs_below
 from sanetune.curves.logs.decoded import decoded
 from sanetune.curves.logs.log import FORMATS, RATIONALE, Log
-from sanetune.errors import DataError, Place
+from sanetune.errors import DataError, Place, RunError, UserError
 
 TRAINER_STATE, METRICS, TRAINER_LOG = "trainer_state.json", "metrics.jsonl", "trainer_log.jsonl"
 OTHERS = (".wandb", ".jsonl")
@@ -83,43 +83,48 @@ def _in_folder(folder: Path) -> list[Log]:
     ours = folder / METRICS
     if ours.is_file() and metrics.is_ours(ours):
         return [metrics.read(ours)]
-    if found := _furthest(_candidates(folder)):
+    runs, states = runs_below(folder), _states(folder)
+    trackers = [
+        [one for one in some if not any(one[1].is_relative_to(run) for run in runs)] for some in _trackers(folder)
+    ]
+    alone = [some[0] for some in trackers if len(some) == 1] if states or not runs else []
+    if found := _furthest([*states, *alone]):
         return [found]
-    several = [*tensorboard_events.folders(folder), *wandb_run.files(folder)]
-    if not several:
-        raise no_log(folder)
-    return _readable((tensorboard_events.read if one.is_dir() else wandb_run.read, one) for one in several)
+    several = {path: reader for some in trackers for reader, path in some}
+    return _readable(folder, runs, several)
 
 
-def _readable(runs: Iterable[tuple[Reader, Path]]) -> list[Log]:
-    """The logs of several runs; of one that cannot be read a note says why. Where none can, the first error is
-    raised."""
+def _readable(folder: Path, runs: Iterable[Path], trackers: Mapping[Path, Reader]) -> list[Log]:
+    """The logs of several runs in ``folder``, by the folders of ``runs`` and the files that ``trackers`` wrote outside
+    of those; of one that cannot be read a note says why. Where none can, the first error is raised."""
     found: list[Log] = []
-    errors: list[DataError] = []
-    for reader, path in runs:
+    errors: list[UserError] = []
+    for path in sorted([*runs, *trackers]):
         try:
-            found.append(reader(path))
-        except DataError as error:
+            found += [trackers[path](path)] if path in trackers else _in_folder(path)
+        except (DataError, RunError) as error:
             errors.append(error)
     if not found:
-        raise errors[0]
+        nothing = DataError("there is no log of a run in this folder", RATIONALE, FORMATS, Place(folder))
+        raise errors[0] if errors else nothing
     unread = tuple(f"Not read: {error.headline}." for error in errors)
     return [replace(found[0], notes=(*found[0].notes, *unread)), *found[1:]]
 
 
-def _candidates(folder: Path) -> Iterator[tuple[Reader, Path]]:
-    """Logs of the one run whose folder this is. A trainer keeps its state in its checkpoints, and in the folder itself
-    where it came to its end."""
+def _states(folder: Path) -> list[tuple[Reader, Path]]:
+    """Logs that a trainer keeps in the folder of its run: in its checkpoints, and in the folder itself where it came to
+    its end."""
     states = [folder / TRAINER_STATE, *(one / TRAINER_STATE for one in checkpoints(folder)[-1:])]
-    yield from ((trainer_state.read, one) for one in states if one.is_file())
-    if (folder / TRAINER_LOG).is_file():
-        yield json_files.read_lines, folder / TRAINER_LOG
-    events = tensorboard_events.folders(folder)
-    if len(events) == 1:
-        yield tensorboard_events.read, events[0]
-    runs = wandb_run.files(folder)
-    if len(runs) == 1:
-        yield wandb_run.read, runs[0]
+    found: list[tuple[Reader, Path]] = [(trainer_state.read, one) for one in states if one.is_file()]
+    return [*found, (json_files.read_lines, folder / TRAINER_LOG)] if (folder / TRAINER_LOG).is_file() else found
+
+
+def _trackers(folder: Path) -> list[list[tuple[Reader, Path]]]:
+    """What each tracker has written in the folder and below."""
+    return [
+        [(tensorboard_events.read, one) for one in tensorboard_events.folders(folder)],
+        [(wandb_run.read, one) for one in wandb_run.files(folder)],
+    ]
 
 
 def checkpoints(folder: Path) -> list[Path]:

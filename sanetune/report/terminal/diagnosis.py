@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sanetune.curves.logs.below import NAMES
 from sanetune.finding import BAD
 from sanetune.report.terminal import curves, findings
 from sanetune.report.terminal.layout import put
@@ -48,7 +49,9 @@ def show_all(diagnoses: Sequence[Diagnosis], console: Console | None = None) -> 
     for one in diagnoses:
         verdict = one.report.verdict
         bad = ", ".join(finding.check for finding in one.report.of(*BAD)) or "-"
-        path = f"{shortest_path(one.log.path)} {one.log.title}".strip()
+        # What is called the same in each run tells none apart.
+        where = one.log.path.parent if one.log.path.name in NAMES else one.log.path
+        path = f"{shortest_path(where)} {one.log.title}".strip()
         table.add_row(
             Text(f" {verdict.value.upper():<4} ", findings.STYLES[verdict]),
             Text(escape_control(path, strict=True), overflow="fold"),

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from torch.utils.tensorboard import SummaryWriter
 
 from sanetune.curves.logs.find import logs
 from sanetune.errors import DataError
@@ -84,13 +85,27 @@ def test_an_infinite_epoch_and_windows_ends_of_lines_are_read_too(tmp_path: Path
     assert losses(tmp_path / "state.txt") == LOSSES
 
 
-def test_a_folder_of_runs_names_them_and_what_to_type(tmp_path: Path) -> None:
-    for name in ("a/checkpoint-10", "a/checkpoint-20", "b c", "deep/er/run"):
+def test_a_folder_of_runs_is_read_run_by_run_from_the_folder_of_each(tmp_path: Path) -> None:
+    for name in ("a/checkpoint-10", "a/checkpoint-20", "b c", "deep/er/run", "ours/checkpoints/checkpoint-5"):
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "trainer_state.json").write_text(STATE)
     (tmp_path / "model").mkdir()
-    error = refusal(tmp_path)
-    assert "3 of its sub-folders have one" in error.message and "checkpoint-" not in error.message
-    words = ("sanetune diagnose ", f"{tmp_path}/a ", f"'{tmp_path}/b c' ", f"{tmp_path}/deep/er/run`")
-    assert all(word in error.remedy for word in words), error.remedy
-    assert losses(tmp_path / "a") == LOSSES
+    (tmp_path / "ours/metrics.jsonl").write_text('{"kind": "train", "step": 1, "loss": 7.0}\n')
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/metrics.jsonl").write_text('{"kind": "train", "step": 1\n')
+    for name in ("ours/tensorboard", "alone"):
+        with SummaryWriter(str(tmp_path / name)) as writer:
+            writer.add_scalar("train/loss", 3.0, 1)
+    found = logs(tmp_path)
+    read = [str(log.path.relative_to(tmp_path)).split("/checkpoint-")[0] for log in found]
+    assert read == ["a", "alone", "b c/trainer_state.json", "deep/er/run/trainer_state.json", "ours/metrics.jsonl"]
+    assert found[0].notes[-1].startswith("Not read: ") and "broken" in found[0].notes[-1]
+
+
+def test_one_run_with_a_tracker_does_not_hide_one_without(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "metrics.jsonl").write_text('{"kind": "train", "step": 1, "loss": 7.0}\n')
+    with SummaryWriter(str(tmp_path / "a/tensorboard")) as writer:
+        writer.add_scalar("train/loss", 3.0, 1)
+    assert [log.path.parent.name for log in logs(tmp_path)] == ["a", "b"]
