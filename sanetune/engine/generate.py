@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -72,7 +74,7 @@ def answer(
             answers[i] = Answer("", False, 0, f"the prompt has {len(row)} tokens, the model's context {context}")
         elif not row:
             answers[i] = Answer("", False, 0, "the prompt is empty")
-    # Like lengths together: less padding, and a long prompt does not shorten the answers of short ones.
+    # Like lengths together: less padding, and fewer rounds where the context is nearly full.
     open_rows = sorted((i for i, done in enumerate(answers) if done is None), key=lambda i: len(ids[i]))
     with _evaluating(model):
         for start in range(0, len(open_rows), batch_size):
@@ -127,7 +129,9 @@ def stream(
     def write() -> None:
         try:
             criteria = StoppingCriteriaList([Left()])
-            _call(model, tokenizer, [ids], decoding, stops, streamer=streamer, stopping_criteria=criteria)
+            own = replace(decoding, max_new_tokens=_limit(model, ids, decoding))
+            with _drawing(own):
+                _call(model, tokenizer, [ids], own, stops, streamer=streamer, stopping_criteria=criteria)
         except BaseException as error:  # noqa: BLE001 -- handed to the reader below; the thread has nobody to tell
             failed.append(error)
         finally:
@@ -152,11 +156,27 @@ def write(
     decoding: Decoding,
     stops: list[int],
 ) -> list[list[int]]:
-    """Return the ids that the model writes after each row of ``ids``, up to and including the first of ``stops``."""
-    with _evaluating(model):
-        written = _call(model, tokenizer, ids, decoding, stops).tolist()
-    ends = [next((k for k, token in enumerate(row) if token in stops), None) for row in written]
-    return [row if end is None else row[: end + 1] for row, end in zip(written, ends, strict=True)]
+    """Return the ids that the model writes after each row of ``ids``, up to and including the first of ``stops``.
+
+    Each may fill the model's context, however long the others are: where one has done so, the rest go on without it.
+    """
+    limits = [_limit(model, row, decoding) for row in ids]
+    written: list[list[int]] = [[] for _ in ids]
+    deadline = math.inf if decoding.seconds is None else time.monotonic() + decoding.seconds
+    open_rows = list(range(len(ids)))
+    with _evaluating(model), _drawing(decoding):
+        while open_rows:
+            count = min(limits[at] - len(written[at]) for at in open_rows)
+            left = None if decoding.seconds is None else deadline - time.monotonic()
+            some = replace(decoding, max_new_tokens=count, seconds=left)
+            new = _call(model, tokenizer, [ids[at] + written[at] for at in open_rows], some, stops).tolist()
+            for at, row in zip(open_rows, new, strict=True):
+                end = next((k for k, token in enumerate(row) if token in stops), len(row))
+                written[at] += row[: end + 1]
+            open_rows = [at for at in open_rows if len(written[at]) < limits[at] and written[at][-1] not in stops]
+            if time.monotonic() >= deadline:
+                break
+    return written
 
 
 def _generate(
@@ -194,7 +214,7 @@ def _call(
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in ids], device=device)
     sampling = decoding.temperature > 0
     config = GenerationConfig(
-        max_new_tokens=max(1, min(decoding.max_new_tokens, _context(model) - width)),
+        max_new_tokens=decoding.max_new_tokens,
         do_sample=sampling,
         temperature=decoding.temperature if sampling else 1.0,
         top_p=decoding.top_p if sampling else 1.0,
@@ -208,12 +228,15 @@ def _call(
         no_repeat_ngram_size=0,
         min_new_tokens=0,
     )
-    with quiet(), torch.random.fork_rng(enabled=sampling):
-        if sampling:
-            torch.manual_seed(decoding.seed)
+    with quiet():
         out = model.generate(input_ids=input_ids, attention_mask=mask, generation_config=config, **keywords)
     written: torch.Tensor = out[:, width:]
     return written
+
+
+def _limit(model: PreTrainedModel, ids: list[int], decoding: Decoding) -> int:
+    """Tokens that may follow ``ids``."""
+    return max(1, min(decoding.max_new_tokens, _context(model) - len(ids)))
 
 
 def _context(model: PreTrainedModel) -> int:
@@ -226,4 +249,14 @@ def _evaluating(model: PreTrainedModel) -> Iterator[None]:
     """Dropout is off within; afterwards every module has its own mode again."""
     with kept_modes(model):
         model.eval()
+        yield
+
+
+@contextlib.contextmanager
+def _drawing(decoding: Decoding) -> Iterator[None]:
+    """Tokens are drawn with the seed within; the random state outside is left alone."""
+    sampling = decoding.temperature > 0
+    with torch.random.fork_rng(enabled=sampling):
+        if sampling:
+            torch.manual_seed(decoding.seed)
         yield

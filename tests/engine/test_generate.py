@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from sanetune.config.schema import ModelSection
-from sanetune.engine.generate import Decoding, answer, encode, stop_ids, stream
+from sanetune.engine import generate
+from sanetune.engine.generate import Decoding, answer, encode, stop_ids, stream, write
 from sanetune.engine.models import load_model
 
 SHORT = Decoding(max_new_tokens=12)
@@ -31,6 +34,28 @@ def test_answers_come_in_order_and_do_not_depend_on_the_batch(model: Any, tokeni
     assert alone == together
     assert together[1].text.startswith(", there was a little girl")
     assert all(one.tokens == 12 and not one.ended for one in together)
+
+
+def test_the_limit_on_an_answer_does_not_depend_on_its_batch_near_the_contexts_end(model: Any, tokenizer: Any) -> None:
+    prompts = ["Once upon a time", *("One day, " * n for n in (30, 100, 120, 120, 160))]
+    ids = [encode(tokenizer, one) for one in prompts]
+    wide = Decoding(max_new_tokens=400)
+    together = answer(model, tokenizer, prompts, decoding=wide)
+    assert together == answer(model, tokenizer, prompts, decoding=wide, batch_size=1)
+    written = write(model, tokenizer, ids, wide, stops=[tokenizer.unk_token_id])
+    assert [len(row) for row in written] == [min(400, 512 - len(row)) for row in ids]
+
+
+def test_time_is_shared_by_all_rows_whatever_room_they_have(
+    model: Any, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generate, "time", SimpleNamespace(monotonic=itertools.count().__next__))
+    given: list[float | None] = []
+    whole = generate._call
+    monkeypatch.setattr(generate, "_call", lambda *args: given.append(args[3].seconds) or whole(*args))
+    rows = [encode(tokenizer, "Once upon a time"), encode(tokenizer, "One day, " * 300)[:511]]
+    written = write(model, tokenizer, rows, Decoding(max_new_tokens=8, seconds=2), [tokenizer.unk_token_id])
+    assert (given, [len(row) for row in written]) == ([1], [1, 1])
 
 
 def test_answering_leaves_the_mode_of_every_module_alone(model: Any, tokenizer: Any) -> None:

@@ -15,7 +15,8 @@ from sanetune.engine.answer import Answer
 from sanetune.typed_json import from_json, to_json
 from sanetune.workflows.evaluating.result import ModelScores
 
-SCHEMA = 1
+SCHEMA = 2
+"""Raised with every change after which earlier answers are others. 2: the limit on an answer depends on no batch."""
 ALPHA = 0.05
 """A measure counts as different where chance would make a difference as large in fewer than so many cases, corrected
 for the number of measures (Holm)."""
@@ -135,10 +136,11 @@ class Compared:
     Attributes:
         prompts: The user's own first.
         models: The first is the one that the others are judged beside.
-        max_new_tokens: Limit on the tokens of an answer.
+        max_new_tokens: Limit on the tokens of an answer; a long prompt may leave less room in the model's context.
         formats: Formats that the training answers share, in words.
         evaluation: What `lm-eval` measured of the models as they are now, by name of the model.
         evaluation_note: What it measured of other weights, in words; "": nothing.
+        schema: Under which the models were asked.
     """
 
     prompts: list[AskedPrompt]
@@ -147,6 +149,7 @@ class Compared:
     formats: list[str] = field(default_factory=list)
     evaluation: dict[str, ModelScores] = field(default_factory=dict)
     evaluation_note: str = ""
+    schema: int = SCHEMA
 
     @property
     def pairs(self) -> list[Pair]:
@@ -161,7 +164,7 @@ class Compared:
             if one.loss is not None:
                 found["loss"] = {**to_json(one.loss), "interval": list(one.loss.interval()), "p": one.loss.p}
             figures.append(found)
-        return {"schema": SCHEMA, **to_json(self), "judged": figures}
+        return {"schema": self.schema, **to_json(self), "judged": figures}
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Compared:

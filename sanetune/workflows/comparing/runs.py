@@ -17,7 +17,7 @@ from sanetune.events import Publish, silent
 from sanetune.runs import Run
 from sanetune.workflows.compare import load_model_of, open_run
 from sanetune.workflows.comparing.measures import AnswerMeasures
-from sanetune.workflows.comparing.result import AskedPrompt, Compared, Model
+from sanetune.workflows.comparing.result import SCHEMA, AskedPrompt, Compared, Model
 from sanetune.workflows.comparing.stored import read_stored, store
 from sanetune.workflows.evaluating.result import BASE, TUNED, ModelScores, fresh_scores
 
@@ -76,7 +76,8 @@ def compare_runs(paths: Sequence[Path], own: Sequence[str] = (), count: int = 5,
     measures = AnswerMeasures.of(prompts, asked.tools, first.prepared)
     limit = max_new_tokens(first.prepared, asked)
     stored = read_stored(first.run, [one.run for one in sides])
-    known = stored if stored is not None and (stored.prompts, stored.max_new_tokens) == (prompts, limit) else None
+    same = stored is not None and (stored.schema, stored.prompts, stored.max_new_tokens) == (SCHEMA, prompts, limit)
+    known = stored if same else None
     models = [_known(one, known) or _asked(one, asked) for one in sides]
     formats = [one.words for one in measures.formats]
     found = Compared(prompts, [measures.marked(one) for one in models], limit, formats, *_evaluations(sides))

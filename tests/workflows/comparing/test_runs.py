@@ -96,6 +96,17 @@ def test_a_model_that_was_trained_on_is_asked_anew(home: Path, loads: list[bool]
     assert loads == [False, True]
 
 
+def test_models_whose_stored_answers_had_other_limits_are_asked_anew(home: Path, loads: list[bool]) -> None:
+    run = Run(copied(home, "earlier"))
+    compare_runs([run.path], count=1)
+    stored = run.read_json(run.comparison)
+    stored["compared"]["schema"] = 1
+    run.write_json(run.comparison, stored)
+    loads.clear()
+    compare_runs([run.path], count=1)
+    assert loads == [False, True]
+
+
 def test_the_same_model_in_two_runs_is_no_different(home: Path) -> None:
     other = copied(home, "twin")
     found = compare_runs([home / "run", other], count=4)
