@@ -11,13 +11,14 @@ from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 from sanetune import units
+from sanetune.commands import filled
 from sanetune.errors import ConfigError
 from sanetune.finding import Finding, Report, Verdict
 from sanetune.gate.catalogue import catalogue
 from sanetune.gate.fingerprint import Fingerprint
 
 LONGEST = 1_000
-"""Characters of a reason, and of a finding's message."""
+"""Characters of a reason, and of a finding's message and remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class CheckOutcome:
     message: str
     version: int = 1
     """Version of the check (see :mod:`sanetune.checks.base`)."""
+    remedy: str = ""
+    """What to do, where it is not what the check's page says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +146,11 @@ def sound_reason(reason: str) -> str:
 
 def _outcome(finding: Finding) -> CheckOutcome:
     check = catalogue().get(finding.check)
-    version = check.version if check else 1
-    return CheckOutcome(finding.check, finding.verdict, finding.message[:LONGEST], version)
+    if check is None:
+        return CheckOutcome(finding.check, finding.verdict, finding.message[:LONGEST])
+    usual = finding.remedy in (check.page.remedy, filled(check.page.remedy))
+    remedy = "" if usual else finding.remedy[:LONGEST]
+    return CheckOutcome(finding.check, finding.verdict, finding.message[:LONGEST], check.version, remedy)
 
 
 def _now() -> str:

@@ -19,6 +19,7 @@ from sanetune.gate.clearance import cleared, sound_reason, unchecked_run
 from sanetune.gate.clearance_file import read_clearance, read_experiments, withdraw_clearance, write_clearance
 from sanetune.gate.differences import differences, missing_checks
 from sanetune.gate.fingerprint import Fingerprint
+from sanetune.report.clearance import lines, report_of
 from sanetune.runs import Run
 from tests.report import experiments_made
 
@@ -62,6 +63,23 @@ def test_what_it_rests_on_is_beside_it(tmp_path: Path) -> None:
     write_clearance(run, made)
     withdraw_clearance(run)
     assert not run.experiments.exists() and not run.clearance.exists()
+
+
+def test_what_a_finding_says_to_do_is_kept_where_it_is_not_what_its_page_says(tmp_path: Path) -> None:
+    run, usual = Run(tmp_path), catalogue()["rows-duplicated"].page.remedy
+    own, as_usual = (replace(a_report().findings[0], remedy=one) for one in ("Drop rows 3, 5 and 7.", usual))
+    for finding, kept in ((own, own.remedy), (as_usual, "")):
+        write_clearance(run, cleared(Report([finding], "trial", 1.0), Fingerprint({}, {}, {}, "", {})))
+        again, _ = read_clearance(run)
+        assert again is not None and again.findings[0].remedy == kept
+        assert report_of(again, {}, {}).findings[0].remedy == finding.remedy
+        assert ("Drop rows" in lines(again, remedies=True)[1]) == bool(kept)
+        assert "Drop rows" not in lines(again)[1]
+    stored = json.loads(run.clearance.read_text())
+    del stored["findings"][0]["remedy"]
+    run.clearance.write_text(json.dumps(stored))
+    again, _ = read_clearance(run)
+    assert again is not None and report_of(again, {}, {}).findings[0].remedy == usual
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "\0", "", '{"proof": 3}', "[" * 100_000, '{"proof": {"trial": {}}}'])

@@ -34,7 +34,8 @@ class LiveTerminal:
             case RunRefused(report):
                 show_refusal(report, self.console)
             case RunStarted(run, plan, prepared, clearance):
-                show_start(plan, prepared, run, self.console, lines(clearance) if clearance else ())
+                cleared = lines(clearance, remedies=True) if clearance else ()
+                show_start(plan, prepared, run, self.console, cleared)
             case WatchFired(finding):
                 watch.show(finding, self.console)
             case RunFinished(result) if result.comparison is not None:
