@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sanetune.gate.clearance_file import read_clearance
 from sanetune.typed_json import to_json
 
 if TYPE_CHECKING:
@@ -48,10 +50,17 @@ def write_forgetting(
         steps: Optimizer steps of its training.
     """
     found = None if record.reason else record.against(model, prepared, steps)
-    finding = judged(config, found, record.reason)
+    finding = _as_tried(judged(config, found, record.reason), run)
     measured = None if found is None else to_json(found)
     run.write_json(run.forgetting, {"schema": 1, "finding": finding.to_json(), "forgetting": measured})
     return finding
+
+
+def _as_tried(finding: Finding, run: Run) -> Finding:
+    """``finding`` with what the trial of the run's clearance has shown to help, or not to, where it warned as well."""
+    clearance, _ = read_clearance(run)
+    tried = next((one.remedy for one in clearance.findings if one.check == CHECK), "") if clearance else ""
+    return replace(finding, remedy=tried) if finding.remedy and tried else finding
 
 
 def judged(config: Config, found: Forgetting | None, reason: str = "") -> Finding:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
+
+from sanetune import units
+from sanetune.checks.model import forgets
+from sanetune.checks.model.forgets import LIMITS
 
 if TYPE_CHECKING:
     from sanetune.probes.results import Forgetting
@@ -18,32 +23,33 @@ WHOLE_RISE = 0.5
 
 def numbers_of(found: Forgetting) -> dict[str, Any]:
     """Return what model-forgets measures of ``found``."""
-    from sanetune.checks.model import forgets
-
     return forgets.compare(found).numbers
 
 
-def lines(numbers: Mapping[str, Any]) -> list[Text]:
+def lines(numbers: Mapping[str, Any], limits: Mapping[str, float] | None = None) -> list[Text]:
     """Return the gauge of one comparison; nothing where too little could be measured.
 
     Args:
         numbers: The numbers of model-forgets.
+        limits: Its limits, where they are not the usual ones.
     """
-    from sanetune.checks.model.forgets import LIMITS
-
+    limits = {name: one.value for name, one in LIMITS.items()} | dict(limits or {})
     found: list[Text] = []
     able, missed = numbers.get("base_answered") or 0, numbers.get("no_longer") or 0
-    if able >= LIMITS["fewest_answers"].value:
+    if able >= limits["fewest_answers"]:
         kept = able - missed
         gained = f", {numbers['gained']} gained" if numbers.get("gained") else ""
         share = (missed - numbers["gained"]) / able
         words = f"{kept} of {able} general prompts still answered well{gained}"
-        found.append(_bar(kept / able, words, bad=share >= LIMITS["answers"].value and bool(numbers["rarer"])))
+        words += f" (warns from {units.share(limits['answers'])} lost)"
+        found.append(_bar(kept / able, words, bad=share >= limits["answers"] and bool(numbers["rarer"])))
     rise = numbers.get("text_rise")
-    if rise is not None and numbers["texts"] >= LIMITS["fewest_texts"].value:
-        words = f"{rise:+.3f} nats per token of general text"
-        kept_share = min(1.0, max(0.0, 1 - rise / WHOLE_RISE)) if rise == rise else 0.0
-        found.append(_bar(kept_share, words, bad=not rise < LIMITS["rise"].value))
+    if rise is not None and numbers["texts"] >= limits["fewest_texts"]:
+        words = f"{rise:+.3f} nats per token of general text (full bar: no rise; warns from {limits['rise']:+.3g})"
+        is_number = math.isfinite(rise)
+        kept_share = min(1.0, max(0.0, 1 - rise / WHOLE_RISE)) if is_number else 0.0
+        risen = rise >= limits["rise"] and numbers["text_errors"] >= limits["errors"]
+        found.append(_bar(kept_share, words, bad=risen or not is_number))
     return found
 
 

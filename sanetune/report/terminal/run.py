@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sanetune import units
 from sanetune.engine.metrics import speed_of
+from sanetune.finding import BAD, Verdict
 from sanetune.gate.watch_report import WatchReport
 from sanetune.report.evaluation import score_name, score_text
 from sanetune.report.terminal.compare import summary
@@ -128,14 +129,19 @@ def _watched(run: Run) -> list[Text]:
 
 
 def _forgotten(run: Run) -> list[Text]:
-    """The gauge of what the tuned model has forgotten; nothing where that was not measured."""
+    """What the tuned model has forgotten, as a gauge; with what was found and what to do, where that is a warning."""
     from sanetune.report.terminal import forgetting
 
-    if not run.forgetting.is_file():
-        return []
-    finding = run.read_json(run.forgetting).get("finding")
+    finding = run.read_json(run.forgetting).get("finding") if run.forgetting.is_file() else None
     numbers = finding.get("evidence") if isinstance(finding, dict) else None
-    return forgetting.lines(numbers) if isinstance(numbers, dict) and numbers else []
+    if not isinstance(finding, dict) or not isinstance(numbers, dict) or not numbers:
+        return []
+    gauge = forgetting.lines(numbers, finding.get("limits"))
+    verdict = Verdict(finding["verdict"])
+    if verdict not in BAD:
+        return gauge
+    head = Text.assemble((verdict.value.upper(), STYLES[verdict]), f" {finding['check']}: {finding['what']}")
+    return [head, *gauge, Text(str(finding["todo"]))]
 
 
 def _measured(run: Run) -> list[Text]:

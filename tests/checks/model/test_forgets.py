@@ -108,8 +108,10 @@ def test_the_result_goes_to_json_and_back_and_its_gauge_reads_as_the_finding() -
     found = Forgetting(answers("k" * 12 + "l" * 8), texts(*[0.2] * 6), steps=60)
     assert from_json(Forgetting, to_json(found)) == found
     first, second = (line.plain for line in gauge.lines(gauge.numbers_of(found)))
-    assert first == "█" * 12 + "░" * 8 + " 12 of 20 general prompts still answered well"
-    assert second == "█" * 12 + "░" * 8 + " +0.200 nats per token of general text"
+    assert first == "█" * 12 + "░" * 8 + " 12 of 20 general prompts still answered well (warns from 20 % lost)"
+    rise = " +0.200 nats per token of general text (full bar: no rise; warns from +0.1)"
+    assert second == "█" * 12 + "░" * 8 + rise
+    assert "warns from +0.3" in gauge.lines(gauge.numbers_of(found), {"rise": 0.3})[1].plain
     assert gauge.lines(gauge.numbers_of(Forgetting())) == []
 
 

@@ -6,6 +6,7 @@ from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from rich.console import Console
 
 from sanetune.engine.metrics import Record, to_line
@@ -38,12 +39,34 @@ def test_the_speed_leaves_evaluations_out_as_the_page_does(tmp_path: Path) -> No
     assert "4 steps in 40 s, 100 tokens/s without evaluations and saves" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
+def the_end(run: Run) -> str:
+    outcome = SimpleNamespace(steps=4, seconds=4.0, tokens=4, records=[], stopped_early=False, best_step=None, notes=[])
+    console = Console(file=StringIO(), width=200)
+    show_end(Run(run.path), outcome, Comparison([], "base", "tuned"), console)  # type: ignore[arg-type]
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
 def test_the_end_says_again_what_the_watch_found(tmp_path: Path) -> None:
     run = made(tmp_path / "run")
     finding = Finding("curve-spike", Verdict.WARN, "The loss has 1 spike.", "Why.", "Do.", {})
     report = WatchReport("warn", findings=[WatchFinding(LiveFinding(40, 31, finding))])
     run.write_json(run.watch, report.to_json())
-    outcome = SimpleNamespace(steps=4, seconds=4.0, tokens=4, records=[], stopped_early=False, best_step=None, notes=[])
-    console = Console(file=StringIO(), width=200)
-    show_end(Run(run.path), outcome, Comparison([], "base", "tuned"), console)  # type: ignore[arg-type]
-    assert "watch    WARN curve-spike at step 40: The loss has 1 spike." in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "watch    WARN curve-spike at step 40: The loss has 1 spike." in the_end(run)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.WARN, Verdict.PASS])
+def test_what_was_forgotten_is_said_with_its_limit_and_a_warning_with_what_to_do(
+    tmp_path: Path, verdict: Verdict
+) -> None:
+    run = made(tmp_path / "run")
+    numbers = {"texts": 6, "text_rise": 0.333, "text_errors": 10.0}
+    finding = Finding("model-forgets", verdict, "Text costs more.", remedy="Lower it.", numbers=numbers)
+    finding.limits["rise"] = 0.25
+    run.write_json(run.forgetting, {"finding": finding.to_json()})
+    lines = [line.strip() for line in the_end(run).splitlines()]
+    gauge = "███████░░░░░░░░░░░░░ +0.333 nats per token of general text (full bar: no rise; warns from +0.25)"
+    if verdict is Verdict.PASS:
+        assert f"forgetting  {gauge}" in lines and "Lower it." not in lines
+    else:
+        at = lines.index("forgetting  WARN model-forgets: Text costs more.")
+        assert lines[at + 1 : at + 3] == [gauge, "Lower it."]
