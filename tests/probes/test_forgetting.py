@@ -137,6 +137,15 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: str, words: s
     assert raised.value.place is not None and raised.value.place.line == 2
 
 
+@pytest.mark.parametrize(("content", "words"), [(b"", "holds no prompt and no text"), (b"\xff", "is not UTF-8")])
+def test_a_file_that_cannot_be_used_is_named_once(tmp_path: Path, content: bytes, words: str) -> None:
+    file = tmp_path / "keep.jsonl"
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=words) as raised:
+        material_of(str(file))
+    assert str(raised.value).count("keep.jsonl") == 1
+
+
 def test_a_missing_file_is_no_traceback() -> None:
     with pytest.raises(DataError, match="cannot be read"):
         material_of("/nowhere/keep.jsonl")

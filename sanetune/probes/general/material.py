@@ -115,7 +115,7 @@ def read_material(file: Path, source: str) -> GeneralMaterial:
         else:
             prompts.append(GeneralPrompt(_messages(row, place), topic, _format(row, place), _expects(row, place)))
     if not prompts and not texts:
-        raise DataError(f"{file} holds no prompt and no text.", remedy=REMEDY, place=Place(file))
+        raise DataError("check.keep: this file holds no prompt and no text.", remedy=REMEDY, place=Place(file))
     return GeneralMaterial(tuple(prompts), tuple(texts), source)
 
 
@@ -130,7 +130,7 @@ def _content(file: Path) -> str:
     except OSError as error:
         raise DataError(f"check.keep: {file} cannot be read: {error.strerror}.", remedy=REMEDY) from None
     except UnicodeDecodeError:
-        raise DataError(f"check.keep: {file} is not UTF-8.", remedy=REMEDY, place=Place(file)) from None
+        raise DataError("check.keep: this file is not UTF-8.", remedy=REMEDY, place=Place(file)) from None
 
 
 def _object(line: str, place: Place) -> dict[str, object]:
