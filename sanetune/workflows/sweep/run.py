@@ -18,13 +18,12 @@ from sanetune.workflows.sweep.lr_prior import LearningRatePrior, prior_of
 from sanetune.workflows.sweep.result import Sweep, SweepTrial
 from sanetune.workflows.sweep.search import Search, pruner, search_of
 from sanetune.workflows.sweep.space import ADAPTER, LR, Changes, Parameter, Space, read_space
-from sanetune.workflows.sweep.store import TrialStore
+from sanetune.workflows.sweep.store import PROBE, RESULT, START, TrialStore
 from sanetune.workflows.sweep.trial import Bench, PlannedTrial, never
 from sanetune.workflows.sweep.workers import gpus, made_beside, made_in_turn
 
 TRIALS = 8
 """Trials of a search, unless it is said how many."""
-RESULT, START, PROBE = "sweep.json", "start.json", "critical.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ import os
 from pathlib import Path
 
 from sanetune.config.schema import Config
+from sanetune.errors import RunError
 from sanetune.typed_json import from_json, to_json
 from sanetune.workflows.sweep.result import SweepTrial
 from sanetune.workflows.sweep.space import Changes
 
-FILE = "trials.jsonl"
+FILE, RESULT, START, PROBE = "trials.jsonl", "sweep.json", "start.json", "critical.json"
 UNRELATED = ("run", "check", "budget")
 """Sections that change nothing of a trial."""
 
@@ -22,11 +23,28 @@ class TrialStore:
 
     Args:
         folder: Of the sweep; made where it is missing.
+
+    Raises:
+        RunError: The folder cannot be written, or holds something else than a sweep.
     """
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / FILE
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+        except OSError as error:
+            raise RunError(
+                f"The folder {folder} of the sweep cannot be written: {error.strerror or error}.",
+                "Trials are kept in it as they are made.",
+                "Give another with --out: one that is new, or that a sweep has left.",
+            ) from None
+        if names and not names & {FILE, RESULT, START, PROBE}:
+            raise RunError(
+                f"The folder {folder} is no sweep's: it holds {_some(sorted(names))}.",
+                "The sweep's files would lie among others.",
+                "Give another with --out: one that is new, or that a sweep has left.",
+            )
         self._made = {one.key: one for one in self._read()}
 
     def get(self, key: str) -> SweepTrial | None:
@@ -56,6 +74,10 @@ class TrialStore:
             except ValueError:
                 continue
         return found
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
 
 
 def key_of(resolved: Config, changes: Changes, steps: int, data: str) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from sanetune.config.load import load
-from sanetune.workflows.sweep.store import FILE, TrialStore, key_of
+from sanetune.errors import RunError
+from sanetune.workflows.sweep.store import FILE, PROBE, RESULT, START, TrialStore, key_of
 from tests.workflows.sweep.made import trial
 
 BASE = {"model": {"name": "owner/model"}, "data": {"train": "owner/data"}}
@@ -28,6 +31,27 @@ def test_a_truncated_line_is_left_out_and_spoils_no_other(tmp_path: Path) -> Non
 
 def test_lines_of_a_stranger_are_left_out(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text('[1]\n{"key": "a"}\nnot json\n\n' + '{"key": "b", "lr": "' + "x" * 10 + '"}\n')
+    assert TrialStore(tmp_path).get("a") is None
+
+
+def test_a_folder_that_is_a_file_or_holds_something_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    file, run = tmp_path / "rows.jsonl", tmp_path / "run"
+    file.write_text("rows")
+    run.mkdir()
+    for name in ("config.yaml", "metrics.jsonl", "model", "samples.json"):
+        (run / name).touch()
+    with pytest.raises(RunError, match="cannot be written: File exists"):
+        TrialStore(file)
+    with pytest.raises(RunError, match=r"is no sweep's: it holds config.yaml, metrics.jsonl, model and 1 more"):
+        TrialStore(run)
+    assert file.read_text() == "rows" and len(list(run.iterdir())) == 4
+
+
+@pytest.mark.parametrize("name", [PROBE, FILE, RESULT, START, ""])
+def test_what_a_sweep_has_left_is_gone_on_with_and_an_empty_folder_is_taken(tmp_path: Path, name: str) -> None:
+    if name:
+        (tmp_path / name).touch()
+        (tmp_path / "plots").mkdir()
     assert TrialStore(tmp_path).get("a") is None
 
 
