@@ -274,7 +274,7 @@ const charts = (() => {
     function draw() {
       const kept = state.zoomed && plot ? { min: plot.scales.x.min, max: plot.scales.x.max } : null;
       plot?.destroy();
-      const shape = table(panel, box);
+      const shape = table(panel, holder); // the box is another one after a refresh of the page
       plot = new uPlot(options(panel, holder, shape, state, sync), shape.data, holder);
       log.setAttribute("aria-pressed", String(state.log));
       reset.hidden = !kept;

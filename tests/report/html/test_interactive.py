@@ -16,10 +16,12 @@ from sanetune.report.html.compared_runs import page_of_runs
 from sanetune.report.html.run_page import live_page
 from sanetune.report.html.view import FiredView
 from sanetune.report.live import PageCache, PageServer
+from sanetune.typed_json import to_json
 from tests.report import experiments_made, runs_made
 from tests.report.html import views
 from tests.report.html.conftest import Open
 from tests.report.html.test_browser import LEAST_CONTRAST
+from tests.report.html.test_forecast_end import FOUND
 
 CHART = '.overview .chart[data-chart="training"]'
 
@@ -196,6 +198,50 @@ def test_runs_side_by_side_stay_inside_the_screen(browser: Any, tmp_path: Path, 
     tab.mouse.move(*over(tab, 0.5, ".chart .canvas:nth-of-type(1)"))
     assert wrong == []
     tab.close()
+
+
+INK = """(chart) => {
+  const canvas = document.querySelector(`${chart} canvas`);
+  const probe = document.createElement("i");
+  canvas.parentElement.append(probe);
+  const colours = ["c-held", "c-band"].map((name) => {
+    probe.className = name;
+    return getComputedStyle(probe).color.match(/[\\d.]+/g).slice(0, 3).map(Number);
+  });
+  probe.remove();
+  const all = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return colours.map((colour) => {
+    let count = 0;
+    for (let at = 0; at < all.length; at += 4)
+      count += all[at + 3] > 0 && colour.every((part, i) => Math.abs(all[at + i] - part) < 12);
+    return count;
+  });
+}"""
+"""Pixels of a chart that have the colours of validation losses and of a forecast's interval."""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_curves_and_forecast_are_still_drawn_after_a_refresh_and_in_another_theme(
+    browser: Any, tmp_path: Path, scheme: Any
+) -> None:
+    run = runs_made.made(tmp_path / "run")
+    run.write_json(run.outcome, to_json(FOUND))
+    settings = load(run.config)
+    server = PageServer(PageCache(run, lambda: live_page(settings, run, f"/data?token={server.token}")))
+    threading.Thread(target=server.serve, daemon=True).start()
+    tab = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+    try:
+        tab.goto(server.url)
+        assert min(tab.evaluate(INK, CHART)) > 100
+        runs_made.write_records(run, 30)
+        tab.locator(".state", has_text="step 30 of 40").wait_for(timeout=9_000)
+        assert min(tab.evaluate(INK, CHART)) > 100, "after a refresh"
+        assert "transparent" not in tab.locator(f"{CHART} .u-legend").inner_html()
+        tab.get_by_role("button", name="Dark").click()
+        assert min(tab.evaluate(INK, CHART)) > 100, "in another theme"
+    finally:
+        tab.close()
+        server.close()
 
 
 def test_an_open_page_follows_the_run_without_being_loaded_again(browser: Any, tmp_path: Path) -> None:
