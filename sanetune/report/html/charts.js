@@ -154,18 +154,18 @@ const charts = (() => {
     };
   }
 
-  // Round values between two ends, about four of them.
-  function even(low, high) {
-    const rough = (high - low) / 4;
+  // Round values between two ends, about as many as parts, and never less than three.
+  function even(low, high, parts = 4) {
+    const rough = (high - low) / parts;
     if (!(rough > 0)) return [low];
     const power = 10 ** Math.floor(Math.log10(rough));
     const step = power * [1, 2, 5, 10].find((factor) => power * factor >= rough * 0.999);
     const found = [];
     for (let n = Math.ceil(low / step - 1e-9); n <= Math.floor(high / step + 1e-9); n++) found.push(Number((n * step).toPrecision(12)));
-    return found;
+    return found.length > 2 ? found : even(low, high, 2 * parts);
   }
 
-  // Powers of ten between two ends, and where they are few, multiples of them.
+  // Powers of ten between two ends, where they are few multiples of them, and between near ends any round values.
   function powers(low, high) {
     if (!(low > 0)) return [];
     let found = [];
@@ -176,7 +176,7 @@ const charts = (() => {
       found = found.filter((value) => value >= low && value <= high);
       if (found.length <= 5) break;
     }
-    return found;
+    return found.length > 2 ? found : even(low, high);
   }
 
   // The steps that can be seen: all that are planned, or those of a zoom.

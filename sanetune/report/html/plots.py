@@ -88,7 +88,7 @@ class Plot:
             self.notes += _notes(one, y, name)
 
     def scale(self, x: Axis, y: Axis, most: int = 4) -> None:
-        """Draw faint horizontal lines with their values, at most about ``most`` in number."""
+        """Draw faint horizontal lines with their values, about ``most`` in number."""
         for value in _powers(y) if y.log else ticks(y.low, y.high, most):
             self.rules.append(Rule(x.start, y.at(value), x.end, y.at(value), "grid"))
             self.labels.append(Label(x.start - 6, y.at(value) + 4, f"{value:g}", "end"))
@@ -158,7 +158,7 @@ def axis_from_zero(series: Sequence[Series], start: float, end: float) -> Axis |
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
-    """Return round losses, norms or steps between ``low`` and ``high``, at most about ``most`` in number.
+    """Return round losses, norms or steps between ``low`` and ``high``, about ``most`` in number, three at least.
 
     >>> ticks(0, 100, 5)
     [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
@@ -169,18 +169,19 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
     first = math.ceil(low / step - 1e-9)
-    return [float(f"{number * step:.12g}") for number in range(first, math.floor(high / step + 1e-9) + 1)]
+    found = [float(f"{number * step:.12g}") for number in range(first, math.floor(high / step + 1e-9) + 1)]
+    return found if len(found) > 2 else ticks(low, high, 2 * most)
 
 
 def _powers(axis: Axis) -> list[float]:
-    """Powers of ten on a logarithmic axis, or also twice and five times them where there are few."""
+    """Powers of ten on a logarithmic axis, where they are few also multiples of them, else any round values."""
     powers = range(math.floor(log10(axis.low)), math.floor(log10(axis.high)) + 1)
     for factors in ((1, 2, 5), (1, 3), (1,)):
         every = [float(f"{factor * 10.0**power:.12g}") for power in powers for factor in factors]
         inside = [value for value in every if axis.low <= value <= axis.high]
         if len(inside) <= FEW:
             break
-    return inside
+    return inside if len(inside) > 2 else ticks(axis.low, axis.high, 4)
 
 
 def _anchor(x: Axis, value: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sanetune.config.load import load
-from sanetune.curves.series import Evaluation
+from sanetune.curves.series import Curve, Evaluation
 from sanetune.finding import Finding, Verdict
 from sanetune.report.html.compared_runs import page_of_runs
 from sanetune.report.html.run_page import live_page
@@ -139,6 +139,17 @@ def drawn_texts(tab: Any, chart: str = CHART) -> list[str]:
     tab.wait_for_timeout(100)
     found: list[str] = tab.evaluate("window.drawn")
     return found
+
+
+@pytest.mark.parametrize("highest", [2.3, 3.4, 5.1, 6.0, 8.9])
+def test_an_axis_has_three_numbers_at_least(opened: Open, highest: float) -> None:
+    points = [replace(point, loss=highest if point.step == 9 else 0.9) for point in experiments_made.curve().points]
+    run = replace(views.trained().run, curve=Curve(points))
+    tab = opened(replace(views.trained(), run=run), unfolded=False)
+    for axis in ("logarithmic or not", "the other"):
+        numbers = {text for text in drawn_texts(tab) if text.replace(".", "").isdigit()}
+        values = {text for text in numbers if 0.5 < float(text) < 9.9}
+        assert len(values) >= 3, (axis, numbers)
 
 
 @pytest.mark.parametrize("width", [390, 1100])
