@@ -96,12 +96,25 @@ const charts = (() => {
     return null;
   }
 
+  // An interval that is known at one step alone: there is no area to fill.
+  function bar(panel, box, plot) {
+    if (panel.band?.x.length !== 1) return;
+    const { ctx } = plot;
+    const at = plot.valToPos(panel.band.x[0], "x", true);
+    ctx.strokeStyle = colour(box, "band");
+    ctx.lineWidth = 3 * (devicePixelRatio || 1);
+    ctx.beginPath();
+    for (const end of ["low", "high"]) ctx.lineTo(at, plot.valToPos(panel.band[end][0], "y", true));
+    ctx.stroke();
+  }
+
   // Findings as thin lines with a flag on top; limits as dashed lines with their name.
   function annotate(panel, box) {
     return (plot) => {
       const { ctx, bbox } = plot;
       const ratio = devicePixelRatio || 1;
       ctx.save();
+      bar(panel, box, plot);
       ctx.font = `600 ${11 * ratio}px system-ui, sans-serif`;
       const lines = panel.marks.map((one) => ({ ...one, x: Math.round(plot.valToPos(one.x, "x", true)) }));
       const seen = lines.filter(({ x }) => x >= bbox.left && x <= bbox.left + bbox.width);

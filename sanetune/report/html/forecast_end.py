@@ -28,14 +28,14 @@ class EndView:
     Attributes:
         found: The forecast.
         verdict: What follows from it in a few words; of a run that is over, whether it came true.
-        band: Its 80 % interval from the step at which it was made to the end; None: it cannot be drawn.
+        band: Its 80 % interval from the step at which it was made to the end, or at the end alone.
         text: The forecast in a sentence, without its verdict.
         tone: ``pass``, ``warn``, ``fail`` or ``skip``, for the colour.
     """
 
     found: OutcomeForecast
     verdict: str
-    band: Band | None
+    band: Band
     text: str
     tone: str
 
@@ -51,9 +51,7 @@ def latest_forecast(run: Run) -> OutcomeForecast | None:
 def end_of(
     run: Run | None, experiments: Experiments, last: Evaluation | None = None, *, is_over: bool = False
 ) -> EndView | None:
-    """Return the forecast that a page shows: the latest of a run under way, the first one of a run that is over.
-
-    A forecast that was made when the run was nearly over says little.
+    """Return the forecast that a page shows: the latest of a run under way, one beside the end of a run that is over.
 
     Args:
         run: The run; None: a check alone.
@@ -63,8 +61,8 @@ def end_of(
     """
     latest = latest_forecast(run) if run else None
     if is_over:
-        first = experiments.outcome or (_earliest(latest) if latest else None)
-        return _result(first, last) if first and last and first.step < last.step else None
+        found = _beside_the_end(latest, experiments, last) if last else None
+        return _result(found, last, is_of_trial=found is experiments.outcome) if found and last else None
     found = latest or experiments.outcome
     if found is None:
         return None
@@ -72,21 +70,39 @@ def end_of(
     return EndView(found, found.verdict, _band(found), text, TONES.get(found.verdict, "skip"))
 
 
-def _earliest(found: OutcomeForecast) -> OutcomeForecast:
-    """The first forecast that the run itself made, of which only the end is known."""
-    if not found.earlier:
+def _beside_the_end(
+    latest: OutcomeForecast | None, experiments: Experiments, last: Evaluation
+) -> OutcomeForecast | None:
+    """The forecast that a run's end is set beside; None: there is none that says more than the end itself.
+
+    Of a run that ended early it is the newest: what was known when it ended. Of one that came to its last step it is
+    that of its trial, with which it was begun; where the trial made none, the first that the run made with as many
+    steps as the trial had, since one that was made when the run was nearly over says little.
+    """
+    newest = latest or experiments.outcome
+    if newest is None or last.step < newest.total_steps:
+        return newest
+    tried = experiments.trial.steps if experiments.trial else 0
+    found = experiments.outcome or (_first(latest, tried) if latest else None)
+    return found if found and found.step < last.step else None
+
+
+def _first(found: OutcomeForecast, step: int) -> OutcomeForecast:
+    """The first forecast that the run itself made from ``step`` on, of which only the end is known."""
+    first = next((one for one in found.earlier if one.step >= step), None)
+    if first is None:
         return found
-    first = found.earlier[0]
     return replace(found, step=first.step, low=first.low, median=first.median, high=first.high, path=())
 
 
-def _result(found: OutcomeForecast, last: Evaluation) -> EndView:
+def _result(found: OutcomeForecast, last: Evaluation, *, is_of_trial: bool) -> EndView:
     """A forecast beside the loss that the run came to."""
     interval = f"{loss_text(found.median)} ({loss_text(found.low)} to {loss_text(found.high)} with 80 %)"
+    made = f"made at step {found.step:,}{' of the trial' if is_of_trial else ''}: {interval}"
     if last.step < found.total_steps:
         text = (
             f"validation loss {loss_text(last.loss)} at step {last.step:,}; forecast for step {found.total_steps:,},"
-            f" made at step {found.step:,}: {interval}"
+            f" {made}"
         )
         return EndView(found, "ended early", _band(found), text, "skip")
     if found.low <= last.loss <= found.high:
@@ -95,15 +111,15 @@ def _result(found: OutcomeForecast, last: Evaluation) -> EndView:
         verdict, tone = ("lower than forecast", "skip") if last.loss < found.low else ("worse than forecast", "warn")
     gets_there = last.loss < found.there
     text = (
-        f"final validation loss {loss_text(last.loss)}; forecast at step {found.step:,}: {interval}; it"
+        f"final validation loss {loss_text(last.loss)}; forecast {made}; it"
         f" {'got' if gets_there else 'did not get'} below {loss_text(found.there)}"
         f" ({one_line(found.there_is, LONGEST_REASON)})"
     )
     return EndView(found, verdict, _band(found), text, tone if gets_there else "warn")
 
 
-def _band(found: OutcomeForecast) -> Band | None:
-    if len(found.path) < 2:
-        return None
-    low = [(one.step, one.low) for one in found.path]
-    return Band("forecast (80 %)", low, [(one.step, one.high) for one in found.path])
+def _band(found: OutcomeForecast) -> Band:
+    """The interval from the step of the forecast to the end, or at the end alone where no more of it is known."""
+    low = [(one.step, one.low) for one in found.path] or [(found.total_steps, found.low)]
+    high = [(one.step, one.high) for one in found.path] or [(found.total_steps, found.high)]
+    return Band("forecast (80 %)", low, high)

@@ -92,7 +92,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """An area between two curves, such as the interval of a forecast.
+    """An area between two curves, such as the interval of a forecast; with one step alone it is a bar.
 
     Attributes:
         name: Its name in the legend.

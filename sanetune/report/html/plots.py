@@ -100,11 +100,20 @@ class Plot:
             self.labels.append(Label(x.at(value), y + 20, f"{value:,g}", _anchor(x, value)))
 
     def band(self, band: Band, x: Axis, y: Axis) -> None:
-        """Fill the area between the two curves of ``band`` in the panel that was drawn last."""
+        """Fill the area between the two curves of ``band`` in the panel that was drawn last; of one step draw a bar."""
         corners = [*band.high, *reversed(band.low)]
-        if len(band.low) == len(band.high) > 1 and all(drawable(value) for _, value in corners):
+        if not all(drawable(value) for _, value in corners):
+            return
+        self.panels[-1].band = band
+        if len(band.low) > 1:
             self.areas.append(("band", " ".join(f"{x.at(step):g},{y.at(value):g}" for step, value in corners)))
-            self.panels[-1].band = band
+            return
+        (step, high), (_, low) = corners
+        self.rules.append(Rule(x.at(step), y.at(low), x.at(step), y.at(high), "band"))
+        self.marks += [
+            PointMark(x.at(step), y.at(value), "circle", "band", f"{band.name}, step {step:,}: {loss_text(value)}")
+            for value in (low, high)
+        ]
 
     def mark_step(self, mark: StepMark, x: Axis, y: Axis) -> None:
         """Draw a vertical line at a step, with its label at the top, in the panel that was drawn last."""

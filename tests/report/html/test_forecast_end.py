@@ -62,7 +62,7 @@ def test_a_finished_run_is_set_beside_the_forecast_of_its_trial(
     run.write_json(run.outcome, to_json(FOUND))
     found = end_of(run, Experiments(outcome=trial), Evaluation(40, loss), is_over=True)
     assert found is not None and (found.found, found.verdict, found.tone) == (trial, verdict, tone)
-    assert found.text.startswith(f"final validation loss {loss:.3f}; forecast at step 8: 1.200 (1.000 to 1.300 with")
+    assert found.text.startswith(f"final validation loss {loss:.3f}; forecast made at step 8 of the trial: 1.200 (")
     assert ("it got below 1.050 (a loss of 1.9)" in found.text) is (loss < 1.05)
     assert "will not get there" not in found.text
 
@@ -73,8 +73,43 @@ def test_without_a_trial_it_is_the_first_forecast_that_the_run_made(tmp_path: Pa
     run.write_json(run.outcome, to_json(replace(FOUND, step=40, earlier=earlier)))
     found = end_of(run, Experiments(), Evaluation(40, 1.31), is_over=True)
     assert found is not None and found.verdict == "as forecast"
-    assert "forecast at step 12: 1.500 (1.300 to 1.900 with 80 %)" in found.text
-    assert end_of(run, Experiments(), Evaluation(12, 1.31), is_over=True) is None
+    assert "forecast made at step 12: 1.500 (1.300 to 1.900 with 80 %)" in found.text
+    run.write_json(run.outcome, to_json(replace(FOUND, step=40)))
+    assert end_of(run, Experiments(), Evaluation(40, 1.31), is_over=True) is None, "made at the end, it says nothing"
+
+
+def test_of_a_trial_that_made_none_it_is_the_first_with_as_many_steps(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", phase="finished")
+    earlier = tuple(EarlierForecast(step, 1.3, 1.0 + step / 100, 1.9, 0.1) for step in (6, 12, 20, 30))
+    run.write_json(run.outcome, to_json(replace(FOUND, step=40, earlier=earlier)))
+    trial = replace(experiments_made.trial(), steps=15)
+    found = end_of(run, Experiments(trial=trial), Evaluation(40, 1.31), is_over=True)
+    assert found is not None and "forecast made at step 20: 1.200 (1.300 to 1.900 with 80 %)" in found.text
+
+
+def test_a_forecast_of_which_the_end_alone_is_known_is_drawn_as_a_bar_there(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", 40, phase="finished")
+    earlier = (EarlierForecast(12, 1.3, 1.5, 1.9, 0.1),)
+    run.write_json(run.outcome, to_json(replace(FOUND, step=40, path=(), earlier=earlier)))
+    view = view_of_run(load(run.config), run).run
+    assert view is not None and view.end is not None
+    plot = run_losses(view)
+    assert plot is not None and plot.panels[0].band is not None
+    assert (list(plot.panels[0].band.low), list(plot.panels[0].band.high)) == ([(40, 1.3)], [(40, 1.9)])
+    assert [rule.style for rule in plot.rules].count("band") == 1
+
+
+def test_a_run_that_ended_early_is_set_beside_the_newest_forecast(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", phase="finished")
+    trial = replace(FOUND, step=8, low=1.0, median=1.2, high=1.3)
+    earlier = (EarlierForecast(12, 1.3, 1.5, 1.9, 0.1),)
+    run.write_json(run.outcome, to_json(replace(FOUND, step=20, earlier=earlier)))
+    found = end_of(run, Experiments(outcome=trial), Evaluation(20, 1.31), is_over=True)
+    assert found is not None and found.verdict == "ended early" and len(found.band.low) == 2
+    assert "forecast for step 40, made at step 20: 1.600 (1.400 to 1.800 with 80 %)" in found.text
+    run.outcome.unlink()
+    found = end_of(run, Experiments(outcome=trial), Evaluation(0, 3.1), is_over=True)
+    assert found is not None and "made at step 8 of the trial: 1.200" in found.text
 
 
 @pytest.mark.parametrize("phase", ["stopped", "interrupted", "failed"])

@@ -12,8 +12,9 @@ import pytest
 from sanetune.config.load import load
 from sanetune.curves.series import Curve, Evaluation
 from sanetune.finding import Finding, Verdict
+from sanetune.forecast.outcome import EarlierForecast
 from sanetune.report.html.compared_runs import page_of_runs
-from sanetune.report.html.run_page import live_page
+from sanetune.report.html.run_page import live_page, view_of_run
 from sanetune.report.html.view import FiredView
 from sanetune.report.live import PageCache, PageServer
 from sanetune.typed_json import to_json
@@ -253,6 +254,15 @@ def test_curves_and_forecast_are_still_drawn_after_a_refresh_and_in_another_them
     finally:
         tab.close()
         server.close()
+
+
+def test_an_interval_of_the_end_alone_is_drawn_there(opened: Open, tmp_path: Path) -> None:
+    run = runs_made.made(tmp_path / "run", 40, phase="finished")
+    run.write_json(
+        run.outcome, to_json(replace(FOUND, step=40, path=(), earlier=(EarlierForecast(12, 1, 1.5, 2, 0.1),)))
+    )
+    tab = opened(view_of_run(load(run.config), run), unfolded=False)
+    assert tab.evaluate(INK, CHART)[1] > 100
 
 
 def test_an_open_page_follows_the_run_without_being_loaded_again(browser: Any, tmp_path: Path) -> None:
