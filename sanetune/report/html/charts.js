@@ -167,15 +167,19 @@ const charts = (() => {
     };
   }
 
-  // Round values between two ends, about as many as parts, and never less than three.
-  function even(low, high, parts = 4) {
-    const rough = (high - low) / parts;
+  // Round values between two ends: about four of them, and where a round step leaves less than three, finer ones.
+  function even(low, high) {
+    const rough = (high - low) / 4;
     if (!(rough > 0)) return [low];
     const power = 10 ** Math.floor(Math.log10(rough));
-    const step = power * [1, 2, 5, 10].find((factor) => power * factor >= rough * 0.999);
-    const found = [];
-    for (let n = Math.ceil(low / step - 1e-9); n <= Math.floor(high / step + 1e-9); n++) found.push(Number((n * step).toPrecision(12)));
-    return found.length > 2 ? found : even(low, high, 2 * parts);
+    const first = [1, 2, 5, 10].find((factor) => power * factor >= rough * 0.999);
+    let found = [];
+    for (const step of [10, 5, 2.5, 2, 1, 0.5].filter((factor) => factor <= first).map((factor) => factor * power)) {
+      found = [];
+      for (let n = Math.ceil(low / step - 1e-9); n <= Math.floor(high / step + 1e-9); n++) found.push(Number((n * step).toPrecision(12)));
+      if (found.length > 2) break;
+    }
+    return found;
   }
 
   // Powers of ten between two ends, where they are few multiples of them, and between near ends any round values.
@@ -213,7 +217,7 @@ const charts = (() => {
         y: { distr: state.log ? 3 : 1, range: range(panel, state) },
       },
       axes: [
-        { ...axis, grid: { show: false }, size: 22, gap: 3, incrs: STEPS, splits: panel.x.log ? () => rates : undefined, values: (_, all) => all.map((value) => (panel.x.log ? power : number)(value)) },
+        { ...axis, grid: { show: false }, size: 16, gap: 3, incrs: STEPS, splits: panel.x.log ? () => rates : undefined, values: (_, all) => all.map((value) => (panel.x.log ? power : number)(value)) },
         { ...axis, grid: { stroke: line, width: 1 }, size: 40, gap: 5, splits: (_, i, low, high) => (state.log ? powers(low, high) : even(low, high)), values: (_, all) => all.map((value) => number(value)) },
       ],
       cursor: { y: false, drag: { x: true, y: false, setScale: true }, sync: sync ? { key: sync } : undefined, points: { size: 7 } },
@@ -231,9 +235,9 @@ const charts = (() => {
 
   function heights(box, panel) {
     const first = box.closest(".overview");
-    if (box.classList.contains("main")) return first ? 178 : panel.y.name === "loss" ? 300 : 130;
+    if (box.classList.contains("main")) return first ? 130 : panel.y.name === "loss" ? 300 : 130;
     if (box.classList.contains("wide")) return panel.y.name === "loss" ? 260 : 130;
-    return first ? 124 : 200;
+    return first ? 94 : 200;
   }
 
   // One panel: its chart, and buttons that a line of figures needs.

@@ -22,16 +22,24 @@ class FigureRow:
         forecast: As forecast before the run; "" where it was not.
         measured: As measured in the run, so far; "" where it was not.
         range: The lowest and highest that was forecast.
+        note: What the measured value is in other words, in the place of a forecast.
     """
 
     name: str
     forecast: str = ""
     measured: str = ""
     range: str = ""
+    note: str = ""
 
 
-def figure_rows(forecast: Forecast | None, run: RunView | None) -> Iterator[FigureRow]:
-    """Yield the figures that are known."""
+def figure_rows(forecast: Forecast | None, run: RunView | None, check_seconds: float = 0.0) -> Iterator[FigureRow]:
+    """Yield the figures that are known.
+
+    Args:
+        forecast: The forecast of the run.
+        run: The run; None: a check alone.
+        check_seconds: Seconds of the whole check; 0: as many as it had taken when the forecast was made.
+    """
     f, seconds = forecast, run.seconds if run else None
     if f or seconds:
         yield FigureRow(
@@ -56,6 +64,7 @@ def figure_rows(forecast: Forecast | None, run: RunView | None) -> Iterator[Figu
         between = f"{units.seconds(one.low)} to {units.seconds(one.high)}"
         measured = units.seconds(run.step_seconds) if run and run.step_seconds else ""
         yield FigureRow("one step", units.seconds(one.middle), measured, between)
-        if f.evaluations:
-            yield FigureRow("evaluations", units.seconds(f.evaluations * f.evaluation_seconds))
-        yield FigureRow("check", "", units.seconds(f.check_seconds), f"{units.share(f.check_share)} of the run")
+        took = check_seconds or f.check_seconds
+        share = units.share(f.check_share * took / f.check_seconds) if f.check_seconds else ""
+        note = f"{share} of the forecast" if share else ""
+        yield FigureRow("check", "", units.seconds(took), note=note)

@@ -94,7 +94,7 @@ def _answers(n: Mapping[str, Any]) -> GaugeBar | None:
     gone, gained, limit = n["no_longer"], n["gained"], LIMITS["answers"].value
     words = f"{able - gone:,} of {able:,}" + (f", {gained:,} gained" if gained else "")
     is_bad = (gone - gained) / able >= limit and bool(n["rarer"])
-    return GaugeBar("general prompts still answered well", words, (able - gone) / able, 1 - limit, is_bad)
+    return GaugeBar("general prompts answered well", words, (able - gone) / able, 1 - limit, is_bad)
 
 
 def _texts(n: Mapping[str, Any]) -> GaugeBar | None:

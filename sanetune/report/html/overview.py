@@ -123,7 +123,7 @@ def overview(view: PageView) -> Overview:
     """Return the first screen of ``view``."""
     found = Experiments.from_json(view.report.experiments)
     bad = format.by_weight(view.report.of(*BAD))
-    figures = list(figure_rows(found.forecast, view.run))
+    figures = list(figure_rows(found.forecast, view.run, view.report.seconds))
     gauge = view.run.gauge if view.run else gauge_of(None, found)
     cards, answers = list(_cards(found, view.run)), _answers(found, view.run)
     return Overview(bad[:WORST], len(bad[WORST:]), cards, answers, figures, gauge)

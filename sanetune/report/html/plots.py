@@ -25,6 +25,8 @@ MOST = 600
 """Points of one line that are drawn; of a longer one, the lowest and the highest of each group of neighbours."""
 FEW = 5
 """Values on a logarithmic axis up to which multiples of the powers of ten are among them."""
+FACTORS = (10, 5, 2.5, 2, 1, 0.5)
+"""Steps between the numbers of an axis, times a power of ten; a finer one where a coarse one leaves less than three."""
 LEAST = 1e-4
 """The lowest value on a logarithmic axis of losses."""
 
@@ -176,10 +178,15 @@ def ticks(low: float, high: float, most: int) -> list[float]:
         return [low] if drawable(low) else []
     rough = (high - low) / most
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
-    first = math.ceil(low / step - 1e-9)
-    found = [float(f"{number * step:.12g}") for number in range(first, math.floor(high / step + 1e-9) + 1)]
-    return found if len(found) > 2 else ticks(low, high, 2 * most)
+    round_one = next(factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    found: list[float] = []
+    for factor in (one for one in FACTORS if one <= round_one):
+        step = power * factor
+        numbers = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+        found = [float(f"{number * step:.12g}") for number in numbers]
+        if len(found) > 2:
+            break
+    return found
 
 
 def _powers(axis: Axis) -> list[float]:

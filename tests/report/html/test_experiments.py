@@ -164,7 +164,7 @@ def test_one_point_is_a_mark() -> None:
 
 def test_ticks_are_round_and_inside() -> None:
     assert ticks(0, 200, 5) == [0, 50, 100, 150, 200]
-    assert ticks(2.06, 3.44, 4) == [2.2, 2.4, 2.6, 2.8, 3.0, 3.2, 3.4]
+    assert ticks(2.06, 3.44, 4) == [2.25, 2.5, 2.75, 3.0, 3.25]
     assert ticks(1.0, 1.0, 4) == [1.0]
     assert ticks(float("nan"), 1.0, 4) == []
 
@@ -173,14 +173,14 @@ def test_ticks_are_round_and_inside() -> None:
 @pytest.mark.parametrize("size", [1e-4, 1.38, 2.9, 4.2, 8.1, 8.5, 11.0, 240.0])
 def test_an_axis_has_three_numbers_at_least_and_few_enough_to_read(low: float, size: float) -> None:
     for most in (3, 4, 5):
-        assert 3 <= len(ticks(low, low + size, most)) <= 8
+        assert 3 <= len(ticks(low, low + size, most)) <= 7
 
 
 @pytest.mark.parametrize(("low", "high"), [(2.1, 2.9), (0.4, 1.2), (0.01, 100.0)])
 def test_a_logarithmic_axis_has_three_numbers_at_least(low: float, high: float) -> None:
     plot = Plot("", 100, 100)
     plot.scale(Axis(0, 1, 0, 100), Axis(low, high, 100, 0, log=True))
-    assert 3 <= len(plot.labels) <= 8
+    assert 3 <= len(plot.labels) <= 6
 
 
 def test_rounds_say_what_was_changed_why_and_what_became_of_the_trial() -> None:

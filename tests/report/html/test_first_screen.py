@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from sanetune.report.html.gauge import gauge_of
 from tests.report import experiments_made, sample
 from tests.report.html import views
 from tests.report.html.conftest import Open
 from tests.report.html.test_browser import shown
+from tests.report.html.test_gauge import found as forgetting
 from tests.report.html.views import trained
 
 
@@ -19,13 +21,23 @@ def bottom(tab: Any, selector: str) -> float:
     return float(box["y"] + box["height"])
 
 
+CUT = """() => [...document.querySelectorAll(".overview :is(.figures, .gauge) *")]
+  .filter((one) => one.getBoundingClientRect().right > one.closest(".card").getBoundingClientRect().right)
+  .map((one) => one.outerHTML)"""
+"""What sticks out of the cards of figures."""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_first_screen_holds_verdict_pictures_answers_and_times(opened: Open, scheme: str) -> None:
-    view = replace(trained(), report=replace(sample.clear(), experiments=experiments_made.full().to_json()))
-    tab = opened(view, unfolded=False, viewport={"width": 1280, "height": 800}, color_scheme=scheme)
-    assert tab.locator(".overview > *").count() == 6
-    assert bottom(tab, ".overview .card:nth-child(5)") <= 800
-    assert bottom(tab, ".overview") <= 960
+    found = replace(experiments_made.full(), forgetting=forgetting())
+    view = replace(trained(), report=replace(sample.clear(), experiments=found.to_json()))
+    assert view.run is not None
+    view = replace(view, run=replace(view.run, gauge=gauge_of(None, found)))
+    tab = opened(view, unfolded=False, viewport={"width": 1280, "height": 757}, color_scheme=scheme)
+    assert tab.locator(".overview .card").count() == 7
+    assert bottom(tab, ".overview .gauge") < bottom(tab, ".overview .wide") + 1
+    assert bottom(tab, ".overview .before-after") <= 757
+    assert tab.evaluate(CUT) == []
     assert tab.locator(".overview .uplot:visible").count() == 4
     tab.get_by_role("link", name="Before and after").click()
     assert tab.locator("#answers").evaluate("(one) => one.open")
