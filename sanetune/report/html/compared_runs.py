@@ -16,24 +16,21 @@ from sanetune.report.curve_points import Points, evaluation_losses, grad_norms, 
 from sanetune.report.experiment_text import loss_text
 from sanetune.report.html.assets import assets
 from sanetune.report.html.collect import settings_of
+from sanetune.report.html.compared_answers import ComparedAnswers, compared_answers
 from sanetune.report.html.page import template
 from sanetune.report.html.plot_parts import Axis, Label, Series
 from sanetune.report.html.plots import Plot, axis_from_zero, axis_of
-from sanetune.report.html.trained import run_view, verdict_text
+from sanetune.report.html.trained import run_view
 from sanetune.report.html.view import RunView
 from sanetune.text import escape_control, shortest_path
-from sanetune.workflows.comparing.stored import read_stored
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Evaluation, Point
-    from sanetune.engine.answer import Answer
     from sanetune.report.html.status import Status
     from sanetune.runs import Run
 
 MOST = 6
 """Runs on one page: more colours than that are not told apart."""
-PROMPTS = 12
-"""Prompts whose answers are shown."""
 WIDTH, LEFT, RIGHT = 820, 52, 8
 LOG_FROM = 8.0
 """A picture whose highest loss is this many times its lowest has a logarithmic axis."""
@@ -82,14 +79,6 @@ class ResultRow:
     best: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class PromptRow:
-    """One prompt with the answer of each run's tuned model."""
-
-    prompt: str
-    answers: Sequence[Answer]
-
-
 def page_of_runs(runs: Sequence[Run]) -> str:
     """Return one self-contained HTML page that compares ``runs``.
 
@@ -107,19 +96,19 @@ def page_of_runs(runs: Sequence[Run]) -> str:
         )
     names = _names([run.name for run in runs])
     found = [_compared(run, name) for run, name in zip(runs, names, strict=True)]
-    verdicts = _verdicts(runs, names)
+    answers = compared_answers(runs, names, [one.view for one in found])
     charts = losses_plot(found)
     asset = assets(charts=charts is not None)
     title = escape_control(f"{len(found)} runs: {', '.join(names)}")
     return template("compared.html").render(
         runs=found,
         plot=charts,
-        results=results(found, verdicts),
+        results=results(found, answers),
         ask=""
-        if any(verdicts) or not all(run.finished for run in runs)
+        if any(answers.verdicts) or not all(run.finished for run in runs)
         else shlex.join(["sanetune", "compare", *(one.path for one in found)]),
         settings=different_settings(found),
-        prompts=common_prompts(found),
+        answers=answers,
         same_data=len({one.data for one in found}) == 1 and bool(found[0].data),
         title=title,
         brand="sanetune",
@@ -192,15 +181,8 @@ def _lrs(curve: Curve) -> Points:
     return [(point.step, point.lr) for point in curve.points if point.lr is not None]
 
 
-def _verdicts(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
-    """What `sanetune compare` has found of each run beside the first; "" where it was not asked."""
-    found = read_stored(runs[0], runs) if len(runs) > 1 else None
-    texts = {pair.second: verdict_text(pair, names[0]) for pair in (found.pairs if found else ())}
-    return [texts.get(n, "") for n in range(len(runs))]
-
-
-def results(runs: Sequence[ComparedRun], verdicts: Sequence[str] = ()) -> list[ResultRow]:
-    """Return the figures of all runs, and the verdict on each; what no run has is left out."""
+def results(runs: Sequence[ComparedRun], answers: ComparedAnswers) -> list[ResultRow]:
+    """Return the figures of all runs, and of their ``answers``; what no run has is left out."""
     views = [one.view for one in runs]
     curves = [one.curve or Curve() for one in runs]
     evaluations = [one.validation for one in curves]
@@ -226,11 +208,8 @@ def results(runs: Sequence[ComparedRun], verdicts: Sequence[str] = ()) -> list[R
             "last validation loss", [_last(one.curve.validation, one.curve) if one.curve else "" for one in runs]
         ),
         ResultRow("last training loss", [_last(one.curve.points, one.curve) if one.curve else "" for one in runs]),
-        ResultRow("sanetune compare", verdicts),
-        ResultRow(
-            "answers that end by themselves",
-            [v.samples_text.removeprefix("ended by themselves: ") if v else "" for v in views],
-        ),
+        ResultRow("sanetune compare", answers.verdicts),
+        ResultRow("answers that end by themselves", answers.counts),
     ]
     return [row for row in rows if any(row.cells)]
 
@@ -259,16 +238,3 @@ def different_settings(runs: Sequence[ComparedRun]) -> list[tuple[str, list[str]
     keys = dict.fromkeys(key for one in known for key in one.settings if key not in OWN)
     found = [(key, [one.settings.get(key, "") for one in runs]) for key in keys]
     return [(key, cells) for key, cells in found if len({one.settings.get(key, "") for one in known}) > 1]
-
-
-def common_prompts(runs: Sequence[ComparedRun]) -> list[PromptRow]:
-    """Return the prompts that all runs answered, with their tuned models' answers."""
-    answered = [{str(one.messages): one for one in run.view.samples} if run.view else {} for run in runs]
-    if not answered or not all(answered):
-        return []
-    shared = [key for key in answered[0] if all(key in other for other in answered)][:PROMPTS]
-    return [PromptRow(_last_text(answered[0][key].messages), [one[key].tuned for one in answered]) for key in shared]
-
-
-def _last_text(messages: Sequence[Mapping[str, object]]) -> str:
-    return str(messages[-1].get("content") or "") if messages else ""

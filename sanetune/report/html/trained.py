@@ -37,10 +37,11 @@ def run_view(run: Run) -> RunView | None:
     status = status_of(run, records, watch.ended)
     comparison = _comparison(run)
     samples = comparison.samples if comparison else []
+    limit = comparison.decoding.get("max_new_tokens") if comparison else None
     if not records:
         if comparison is None and (status is None or status.kind == "finished"):
             return None
-        return RunView(samples=samples, samples_text=_answers_text(run, comparison), status=status)
+        return RunView(samples=samples, samples_text=_answers_text(run, comparison), status=status, answer_limit=limit)
     curve = curve_of(records)
     lowest = min(curve.validation, key=lambda one: one.loss, default=None)
     speed = speed_of(records)
@@ -63,6 +64,7 @@ def run_view(run: Run) -> RunView | None:
         # What the watch found has its rows and its step. While a run goes on, the watch is who judges it.
         [] if status and status.kind == "running" else [one for one in _findings(run) if one.check not in known],
         answers_over_time(run),
+        answer_limit=limit,
     )
 
 

@@ -193,6 +193,7 @@ class RunView:
         end: How it is forecast to end.
         gauge: What its model has forgotten.
         evaluation: What lm-eval measured of its models.
+        answer_limit: Tokens at which its answers were truncated; None: not known.
     """
 
     curve: Curve | None = None
@@ -211,6 +212,7 @@ class RunView:
     end: EndView | None = None
     gauge: Gauge | None = None
     evaluation: EvaluationView | None = None
+    answer_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,3 +109,38 @@ def test_the_verdict_of_compare_is_shown_or_how_to_get_one(tmp_path: Path) -> No
     text = Reader(page_of_runs(runs)).text
     assert "compared with a: worse in validation loss and ends by itself" in text
     assert "were not compared yet" not in text
+
+
+def test_answers_and_counts_are_those_of_the_comparison_of_these_runs(tmp_path: Path) -> None:
+    runs = [made(tmp_path / name, phase="finished") for name in ("a", "b")]
+    for run in runs:
+        answered(run, f"asked of {run.name} alone")
+    first = model("a", {"ends by itself": [True] * 8})
+    store(runs[0], runs, compared(first, model("b", {"ends by itself": [False] * 8})), [])
+    text = Reader(page_of_runs(runs)).text
+    assert "8 of 8" in text and "a says 3" in text and "b says 3" in text and "alone" not in text
+    assert "8 prompts, the same for all, at most 64 tokens for each answer" in text
+    turned = Reader(page_of_runs(runs[::-1])).text
+    assert "compared with b: better in ends by itself" in turned, "whichever run is named first"
+    assert turned.index("b says 3") < turned.index("a says 3")
+
+
+def test_answers_of_three_runs_stand_below_their_own_names(tmp_path: Path) -> None:
+    runs = [made(tmp_path / name, phase="finished") for name in ("a", "b", "c")]
+    store(runs[0], runs, compared(*(model(name, {"ends by itself": [name != "b"] * 8}) for name in "abc")), [])
+    text = Reader(page_of_runs([runs[0], runs[2], runs[1]])).text
+    assert text.index("a says 3") < text.index("c says 3") < text.index("b says 3")
+
+
+def test_answers_that_were_made_in_other_ways_are_said_not_to_compare(tmp_path: Path) -> None:
+    runs = [made(tmp_path / name, phase="finished") for name in ("a", "b")]
+    answered(runs[0], "one")
+    answered(runs[1], "two")
+    assert "do not compare" not in Reader(page_of_runs(runs)).text
+    plain = json.loads(runs[1].samples.read_text())
+    plain["pairs"].append({**plain["pairs"][0], "prompt": [{"role": "user", "content": "And?"}]})
+    runs[1].write_json(runs[1].samples, plain | {"decoding": {"max_new_tokens": 443}})
+    runs[0].write_json(runs[0].samples, json.loads(runs[0].samples.read_text()) | {"decoding": {"max_new_tokens": 497}})
+    text = Reader(page_of_runs(runs)).text
+    assert "over different prompts (1 of a, 2 of b): they do not compare" in text
+    assert "at different lengths (tokens: 497 of a, 443 of b): where one was, they do not compare" in text
