@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sanetune import units
 from sanetune.cli import guarded, write_text
 from sanetune.errors import RunError, UserError
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 WAIT = 0.5
 """Seconds after which a file that a run is about to write is asked for again."""
+LONGEST = 600.0
+"""Seconds for which a run that has yet to begin is waited for: its rows are prepared and checked before."""
 
 
 @click.command(name="report")
@@ -42,8 +45,13 @@ def command(runs: tuple[Path, ...], html: Path | None, live: bool, port: int, sh
     this machine alone. Of several runs it shows their curves in one picture, the settings that differ, and results
     side by side.
     """
-    if live and (html or len(runs) > 1):
-        raise UserError("--live serves the page of one run, and writes none.", remedy="Leave --html out, or --live.")
+    if live and len(runs) > 1:
+        raise UserError(
+            f"--live serves the page of one run, and {len(runs)} were given.",
+            remedy="Give one of them, or leave --live out to compare them.",
+        )
+    if live and html:
+        raise UserError("--live serves a page, and writes none.", remedy="Leave --html out, or --live.")
     if port and not live:
         raise UserError("--port is for --live.", remedy="Add --live, or leave --port out.")
     if live:
@@ -112,13 +120,39 @@ def _settings(run: Run, *, wait: bool = False) -> Config:
     return load(run.config)
 
 
+def _begun(path: Path) -> Run:
+    """The run in ``path``; one of which nothing is there yet is waited for."""
+    from sanetune.runs import Run
+
+    until, waited = time.monotonic() + LONGEST, False
+    while True:
+        try:
+            return Run.open(path)
+        except RunError as error:
+            if not _is_to_come(Run(path)) or time.monotonic() > until:
+                raise
+            if not waited:
+                click.echo(
+                    f"{error.message} Waiting for training to make it, {units.seconds(LONGEST)} at most: the rows are"
+                    f" prepared and checked before. {error.remedy}",
+                    err=True,
+                )
+        waited = True
+        time.sleep(WAIT)
+
+
+def _is_to_come(run: Run) -> bool:
+    """Whether training could still make ``run``: there is nothing in its folder but what a check leaves."""
+    left = {run.clearance, run.experiments, run.checkpoints}
+    return not run.path.exists() or (run.path.is_dir() and left.issuperset(run.path.iterdir()))
+
+
 def _serve(path: Path, port: int, *, show: bool) -> None:
     from sanetune.report.html.run_page import live_page
     from sanetune.report.live import PageCache, PageServer
-    from sanetune.runs import Run
 
-    run = Run.open(path)
     try:
+        run = _begun(path)
         settings = _settings(run, wait=True)
     except KeyboardInterrupt:
         return

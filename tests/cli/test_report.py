@@ -31,6 +31,7 @@ def test_a_live_page_is_of_one_run_and_writes_none(tmp_path: Path) -> None:
     for words in ([name, name, "--live"], [name, "--live", "--html", "x.html"], [name, "--port", "8500"]):
         done = typed(*words)
         assert done.returncode == 2 and "--live" in done.stderr and "Traceback" not in done.stderr
+        assert ("--html" in done.stderr) is ("--html" in words), "only what was typed is spoken of"
 
 
 HEEDING_CTRL_C = """
@@ -59,6 +60,32 @@ def test_a_live_page_is_served_until_ctrl_c(tmp_path: Path) -> None:
         finally:
             process.kill()
         assert "No longer served." in process.stdout.read() and not process.stderr.read()
+
+
+def test_a_run_that_training_has_yet_to_make_is_waited_for(tmp_path: Path) -> None:
+    runs_made.made(tmp_path / "lab1")
+    path = tmp_path / "lab2"
+    command = [sys.executable, "-u", "-c", HEEDING_CTRL_C, "report", str(path), "--live"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stderr is not None
+        try:
+            said = process.stderr.readline()
+            assert f"There is no run folder {path}. Waiting for training to make it, 10 min" in said
+            assert f"Did you mean {tmp_path / 'lab1'}?" in said
+            path.mkdir()
+            (path / "clearance.json").write_text("{}")
+            runs_made.made(path)
+            assert process.stdout.readline().startswith("http://127.0.0.1:")
+        finally:
+            process.kill()
+
+
+def test_what_can_never_be_a_run_is_not_waited_for(tmp_path: Path) -> None:
+    runs_made.made(tmp_path / "runs/a")
+    (tmp_path / "rows.jsonl").write_text("{}\n")
+    for path in (tmp_path / "runs", tmp_path / "rows.jsonl"):
+        done = typed(str(path), "--live")
+        assert done.returncode == 2 and "Waiting" not in done.stderr and str(path) in done.stderr
 
 
 def test_a_page_is_waited_for_while_its_run_only_begins(tmp_path: Path) -> None:
