@@ -92,7 +92,7 @@ class OutcomeForecast:
 
 
 def aim(there: float, there_is: str, lowest: float | None) -> str:
-    """Return what a run has to come to, in words; the arguments are those of :class:`OutcomeForecast`.
+    """Return what a run has to come to, in words; the arguments, losses in nats, are those of :class:`OutcomeForecast`.
 
     >>> aim(1.9, "2 % below the base's 1.939", 1.5)
     "below 1.900 (2 % below the base's 1.939), and not 5 % above its lowest evaluation (1.500 so far)"
