@@ -105,6 +105,14 @@ def test_the_checkpoint_to_keep_is_named_with_the_nearest_that_is_saved(tmp_path
     assert found.best is not None and (found.best.step, found.best.saved, found.best.last_step) == (100, 80, 300)
     assert found.report.subject["keep"].endswith("the nearest that is saved is checkpoint-80")
     assert found.to_json()["keep"] == {"step": 100, "loss": 2.0, "saved": 80}
+    (tmp_path / "checkpoint-100").mkdir()
+    assert only(tmp_path).report.subject["keep"].startswith("checkpoint-100: ")
+
+
+def test_no_checkpoint_is_named_that_is_not_known_to_be_there(tmp_path: Path) -> None:
+    history = [{"step": step, "eval_loss": 2 + abs(step - 100) / 100} for step in range(50, 350, 50)]
+    keep = only(state(tmp_path, history, max_steps=300)).report.subject["keep"]
+    assert keep.startswith("the weights of step 100: ") and "checkpoint" not in keep
 
 
 def test_no_checkpoint_of_a_run_that_diverged_from_its_start_is_to_be_kept(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from rich.text import Text
 WIDTH, HEIGHT, LEFT = 68, 9, 10
 """Columns and rows of the drawing itself, and the columns that the labels take at its left."""
 COLOURS = ("cyan", "magenta", "yellow", "green")
-SYMBOLS = ("\N{BLACK CIRCLE}", "\N{WHITE CIRCLE}", "+", "x")
+SYMBOLS = (*"\N{BLACK CIRCLE}\N{WHITE CIRCLE}+x*\N{BLACK DIAMOND}\N{WHITE UP-POINTING TRIANGLE}", *"abcdefghijklmn")
+"""Of curves in their order: shapes while there are some that can be told apart, then letters."""
 
 Curve = tuple[Sequence[float], Sequence[float]]
 """Steps (ascending) and values."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BAR = 34
 """Columns of the drawing of losses by learning rate."""
+DRAWN = 4
+"""Trials whose curves are drawn over one another."""
 STATES = {"diverged": "diverged", "pruned": "ended early"}
 
 
@@ -134,7 +136,7 @@ def _curves(sweep: Sweep) -> list[RenderableType]:
     """The curves of the best trials, one over the other."""
     from rich.text import Text
 
-    shown = (sweep.ranked or sweep.trials)[: len(SYMBOLS)]
+    shown = (sweep.ranked or sweep.trials)[:DRAWN]
     curves = {
         escape_control(one.label, strict=True): ([step for step, _ in one.curve], [loss for _, loss in one.curve])
         for one in shown
