@@ -13,8 +13,8 @@ EXACT = 33
 
 
 def rise_p_value(values: Sequence[float]) -> float:
-    """Return the probability of Kendall's tau of values (N, any unit) with their order: the one-sided p-value of a rise;
-    1 for fewer than two, or all the same.
+    """Return the one-sided p-value of Kendall's tau of losses (in nats, by step) with their order; 1 for fewer than
+    two, and for losses that are all the same.
 
     >>> rise_p_value([1.0, 2.0, 3.0, 4.0]) == 1 / 24, rise_p_value([2.0, 1.0])
     (True, 1.0)
