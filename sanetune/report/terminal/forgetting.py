@@ -31,7 +31,7 @@ def lines(numbers: Mapping[str, Any], limits: Mapping[str, float] | None = None)
 
     Args:
         numbers: The numbers of model-forgets.
-        limits: Its limits (shares, nats per token), where they are not the usual ones.
+        limits: Its limits (shares of prompts, nats per token, counts), where they are not the usual ones.
     """
     limits = {name: one.value for name, one in LIMITS.items()} | dict(limits or {})
     found: list[Text] = []

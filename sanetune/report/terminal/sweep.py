@@ -11,7 +11,7 @@ from sanetune import units
 from sanetune.commands import command
 from sanetune.events import Event, SweepTrialMade
 from sanetune.report.format import yaml
-from sanetune.report.terminal.grid import SYMBOLS, drawing
+from sanetune.report.terminal.grid import SHARED, SYMBOLS, drawing
 from sanetune.report.terminal.layout import put
 from sanetune.text import escape_control, shortest_path
 
@@ -72,7 +72,7 @@ def view(sweep: Sweep) -> list[RenderableType]:
     if sweep.critical_lr is not None:
         words = f"critical learning rate {units.lr(sweep.critical_lr)}, found in {sweep.probe_steps:.0f} steps' time"
         parts.append(Text(words, style="dim"))
-    parts += [Text(), _table(sweep), *_curves(sweep), *_by_lr(sweep)]
+    parts += [Text(), _table(sweep), *_intervals(sweep), *_curves(sweep), *_by_lr(sweep)]
     parts.append(Text(f"\nVerdict: {sweep.verdict}.", style="bold"))
     if sweep.edge:
         beyond = "lower" if sweep.edge == "lowest" else "higher"
@@ -107,6 +107,16 @@ def _table(sweep: Sweep) -> RenderableType:
             table.add_row(_label(trial), _loss(trial.loss), reason, "")
     table.add_row(Text("before any step", "dim"), Text(_loss(sweep.start.loss), "dim"), "", "")
     return table
+
+
+def _intervals(sweep: Sweep) -> list[RenderableType]:
+    """Why a trial whose interval leaves 0 out is not told apart."""
+    from rich.text import Text
+
+    if not any(one.interval_alone for one in sweep.against_best()):
+        return []
+    words = "An interval is of one difference alone; told apart is what also holds for all pairs of trials (Holm)."
+    return [Text(words, style="dim")]
 
 
 def _difference(one: Against) -> str:
@@ -144,7 +154,7 @@ def _curves(sweep: Sweep) -> list[RenderableType]:
     }
     if not curves:
         return []
-    lines = drawing(curves, label=lambda loss: f"{loss:.2f}", last=sweep.steps)
+    lines = drawing(curves, label=lambda loss: f"{loss:.2f}", last=sweep.steps, shared=True)
     title = "Loss of a few of these rows, step by step"
     more = len(sweep.trials) - len(shown)
     others = f"; {units.many(more, 'more trial is', 'more trials are')} in the plot" if more else ""
@@ -161,20 +171,21 @@ def _by_lr(sweep: Sweep) -> list[RenderableType]:
         return []
     top = max(min(max(one.loss for one in trials), sweep.start.loss), min(one.loss for one in trials))
     low = min(one.loss for one in trials)
-    lines: list[RenderableType] = [Text("\nFinal loss by learning rate", style="bold")]
-    lines.append(Text(f"{'':>11}{low:<{BAR // 2}.3f}{top:>{BAR - BAR // 2}.3f}", style="dim"))
-    best = sweep.best
+    lines: list[RenderableType] = [Text(f"{'':>11}{low:<{BAR // 2}.3f}{top:>{BAR - BAR // 2}.3f}", style="dim")]
+    best, several = sweep.best, ""
     for lr in lrs:
         cells = [" "] * BAR
         found = [one for one in trials if one.lr == lr]
         for one in found:
             share = (min(one.loss, top) - low) / (top - low) if top > low else 0.0
-            cells[round(share * (BAR - 1))] = SYMBOLS[0]
+            at = round(share * (BAR - 1))
+            cells[at] = SYMBOLS[0] if cells[at] == " " else SHARED[0]
+        several = several or (f" ({SHARED[0]}: several trials)" if SHARED[0] in cells else "")
         least = min(found, key=lambda one: one.loss)
         words = f"{units.nats(least.loss)}{'  lowest' if best is not None and best.lr == lr else ''}"
         style = "green" if best is not None and best.lr == lr else ""
         lines.append(Text.assemble((f"{units.lr(lr):>10} ", "dim"), ("".join(cells), style), (f"  {words}", style)))
-    return lines
+    return [Text(f"\nFinal loss by learning rate{several}", style="bold"), *lines]
 
 
 def _use(sweep: Sweep) -> Sequence[RenderableType]:

@@ -12,7 +12,7 @@ from sanetune.curves.paired import PairedDifference, paired_difference
 from sanetune.curves.proportions import holm
 from sanetune.curves.series import Evaluation
 from sanetune.typed_json import from_json, to_json
-from sanetune.workflows.sweep.space import LR
+from sanetune.workflows.sweep.space import LR, short_name
 
 SCHEMA = 1
 ALPHA = 0.05
@@ -68,7 +68,7 @@ class SweepTrial:
         >>> SweepTrial("", {"train.learning_rate": 1e-05, "model.adapter": None}, 1e-05, 5, 5, "done").label
         'learning_rate=1e-05, adapter=none'
         """
-        shown = {key.rpartition(".")[2]: value for key, value in self.changes.items()}
+        shown = {short_name(key): value for key, value in self.changes.items()}
         return ", ".join(f"{name}={'none' if value is None else value}" for name, value in shown.items()) or "as given"
 
 
@@ -91,6 +91,14 @@ class Against:
     def differs(self) -> bool:
         """Whether chance alone hardly makes the difference."""
         return self.p < ALPHA
+
+    @property
+    def interval_alone(self) -> bool:
+        """Whether its own interval leaves 0 out, while the correction for all pairs does not tell it apart."""
+        if self.difference is None or self.differs:
+            return False
+        low, high = self.difference.interval()
+        return low > 0 or high < 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from sanetune.typed_json import from_json, to_json
 from sanetune.workflows.sweep.lr_prior import LearningRatePrior, prior_of
 from sanetune.workflows.sweep.result import Sweep, SweepTrial
 from sanetune.workflows.sweep.search import Search, pruner, search_of
-from sanetune.workflows.sweep.space import ADAPTER, LR, Changes, Parameter, Space, read_space
+from sanetune.workflows.sweep.space import ADAPTER, LR, Changes, Parameter, Space, adapter_settings, read_space
 from sanetune.workflows.sweep.store import PROBE, RESULT, START, TrialStore
 from sanetune.workflows.sweep.trial import Bench, PlannedTrial, never
 from sanetune.workflows.sweep.workers import gpus, made_beside, made_in_turn
@@ -113,7 +113,7 @@ def sweep(
     write_json(folder / START, {"key": whole.key, "split": bench.split, "start": to_json(bench.start)})
     result = Sweep(
         found.made, bench.start, whole.steps, whole.plan.steps.total_steps, bench.split, str(folder),
-        list(space.fixed), critical, probe_steps, _notes(found.made, whole),
+        list(space.fixed), critical, probe_steps, [*_made_lora(config, space), *_notes(found.made, whole)],
     )  # fmt: skip
     write_json(folder / RESULT, result.to_json())
     return result
@@ -222,6 +222,17 @@ def _read(file: Path) -> dict[str, object]:
 
 def _seed(whole: PlannedTrial) -> int:
     return int(whole.plan.config.train.value("seed"))
+
+
+def _made_lora(config: Config, space: Space) -> list[str]:
+    """That the trials train an adapter which the configuration does not have, since its settings are given."""
+    keys = adapter_settings(space)
+    if config.model.adapter is not None or not keys:
+        return []
+    return [
+        f"The configuration trains all weights: {', '.join(keys)} makes LoRA of every trial. Add adapter=none,lora to "
+        "compare with full fine-tuning."
+    ]
 
 
 def _notes(made: Sequence[SweepTrial], whole: PlannedTrial) -> list[str]:

@@ -48,11 +48,6 @@ class Parameter:
     high: float | None = None
     whole: bool = False
 
-    @property
-    def name(self) -> str:
-        """The last part of the key, as tables show it."""
-        return self.key.rpartition(".")[2]
-
 
 @dataclass(frozen=True, slots=True)
 class Space:
@@ -137,12 +132,31 @@ def resolve_name(name: str) -> str:
     )
 
 
+def short_name(key: str) -> str:
+    """Return what ``key`` is called in labels, a name that a sweep understands.
+
+    >>> short_name("train.learning_rate"), short_name("model.adapter.r"), short_name("model.adapter.dora")
+    ('learning_rate', 'lora_r', 'model.adapter.dora')
+    """
+    last = key.rpartition(".")[2]
+    if not key.startswith(f"{ADAPTER}."):
+        return last
+    return f"lora_{last}" if key_for(f"lora_{last}") == key else key
+
+
 def _parameter(key: str, raw: str) -> Parameter:
     if raw == AUTO and key == LR:
         return Parameter(key)
     if found := _RANGE.match(raw):
         return _range(key, parse_value(found[1], key), parse_value(found[2], key), raw)
-    values = tuple(_value(key, one) for one in split_values(raw))
+    parts = split_values(raw)
+    if "" in parts:
+        raise ConfigError(
+            f"{key}={raw} has a comma with no value beside it",
+            "It would stand for a trial of its own.",
+            "Leave the comma out, or write none where a trial is to have no value.",
+        )
+    values = tuple(_value(key, one) for one in parts)
     if len(set(map(repr, values))) != len(values):
         raise ConfigError(f"{key} has a value twice: {raw}", "", "Give each value once.")
     return Parameter(key, values)
@@ -165,7 +179,7 @@ def _range(key: str, low: YamlValue, high: YamlValue, raw: str) -> Parameter:
 
 
 def _value(key: str, text: str) -> YamlValue:
-    return None if text.lower() in ("none", "null", "") else parse_value(text, key)
+    return None if text.lower() in ("none", "null") else parse_value(text, key)
 
 
 def split_values(raw: str) -> list[str]:
@@ -208,6 +222,16 @@ def tidy(changes: Changes) -> Changes:
     if ADAPTER in changes and changes[ADAPTER] is None:
         return {key: value for key, value in changes.items() if not key.startswith(f"{ADAPTER}.")}
     return changes
+
+
+def adapter_settings(space: Space) -> list[str]:
+    """Return the keys of an adapter's settings that ``space`` gives, where it does not say whether there is one.
+
+    >>> adapter_settings(read_space(["lora_r=8,32"])), adapter_settings(read_space(["adapter=none,lora", "lora_r=8"]))
+    (['model.adapter.r'], [])
+    """
+    keys = [*(one.key for one in space.parameters), *(one.partition("=")[0] for one in space.fixed)]
+    return [] if ADAPTER in keys else [key for key in keys if key.startswith(f"{ADAPTER}.")]
 
 
 def as_overrides(changes: Changes) -> Iterator[str]:

@@ -45,6 +45,22 @@ def test_the_lowest_loss_by_learning_rate_is_furthest_to_the_left() -> None:
     assert "lowest" in lines[1]
 
 
+def test_an_interval_without_0_beside_not_told_apart_is_explained() -> None:
+    words = "told apart is what also holds for all pairs of trials (Holm)"
+    near = sweep(*(trial(10.0**-k, 1 + 0.02 * k, noise=0.045, seed=k) for k in range(1, 5)))
+    assert any(one.interval_alone for one in near.against_best())
+    assert words in " ".join(drawn(near).split())
+    assert words not in " ".join(drawn(some()).split())
+
+
+def test_trials_of_one_learning_rate_and_loss_do_not_hide_each_other() -> None:
+    both = [trial(1e-3, 1.0, changes={"model.adapter.r": r}) for r in (8, 32)]
+    text = drawn(sweep(trial(1e-2, 2.0), *both))
+    assert "Final loss by learning rate (*: several trials)" in text and "* several" in text
+    assert "learning_rate=0.001, lora_r=8" in text
+    assert "several trials" not in drawn(some())
+
+
 def test_without_a_trial_that_made_its_steps_nothing_is_advised() -> None:
     text = drawn(sweep(trial(1.0, math.nan, state="diverged")))
     assert "no trial made all its steps" in text

@@ -115,6 +115,12 @@ def test_a_learning_rate_that_is_far_too_high_ends_early_and_is_told_as_diverged
     assert not trial.comparable
 
 
+def test_that_settings_of_an_adapter_make_lora_of_full_fine_tuning_is_said(config: Config) -> None:
+    found = sweep(config, ["lora_r=2,4"], trial_steps=1)
+    assert "model.adapter.r makes LoRA of every trial" in found.notes[0]
+    assert not any("LoRA" in note for note in sweep(config, ["adapter=none,lora", "lora_r=2"], trial_steps=1).notes)
+
+
 def test_what_makes_no_sense_is_an_error_before_anything_is_trained(config: Config, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Nothing varies"):
         sweep(config, ["learning_rate=1e-4"])

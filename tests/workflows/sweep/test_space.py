@@ -6,7 +6,7 @@ import pytest
 
 from sanetune.config.load import load
 from sanetune.errors import ConfigError
-from sanetune.workflows.sweep.space import LR, as_overrides, read_space, resolve_name
+from sanetune.workflows.sweep.space import LR, adapter_settings, as_overrides, read_space, resolve_name, short_name
 
 BASE = {"model": {"name": "owner/model"}, "data": {"train": "owner/data"}}
 
@@ -58,6 +58,27 @@ def test_freeze_patterns_are_values_and_lists_of_them_in_brackets() -> None:
     assert space.parameters[0].values == (None, "layers.[0-3]", ["embed_tokens", "lm_head"])
 
 
+@pytest.mark.parametrize(
+    ("words", "keys"),
+    [
+        (["lora_r=8,32", "learning_rate=1e-4,1e-3"], ["model.adapter.r"]),
+        (["learning_rate=1e-4,1e-3", "lora_alpha=8"], ["model.adapter.alpha"]),
+        (["adapter=none,lora", "lora_r=8,32"], []),
+        (["adapter=lora", "lora_r=8,32"], []),
+        (["learning_rate=1e-4,1e-3"], []),
+    ],
+)
+def test_settings_of_an_adapter_are_known_that_say_nothing_of_the_adapter_itself(
+    words: list[str], keys: list[str]
+) -> None:
+    assert adapter_settings(read_space(words)) == keys
+
+
+@pytest.mark.parametrize("name", ["lora_r", "lora_dropout", "model.adapter.dora", "learning_rate", "freeze"])
+def test_what_a_label_calls_a_key_can_be_typed(name: str) -> None:
+    assert short_name(resolve_name(name)) == name
+
+
 def test_one_value_is_an_override_and_a_range_is_searched() -> None:
     space = read_space(["learning_rate=1e-6..1e-3", "lora_r=4..64", "max_steps=50"])
     assert space.searched
@@ -76,6 +97,9 @@ def test_one_value_is_an_override_and_a_range_is_searched() -> None:
         ("learning_rate=0..1", "no range"),
         ("learning_rate=a..b", "no range"),
         ("learning_rate=1e-5,1e-5", "twice"),
+        ("learning_rate=1e-3,", "comma with no value"),
+        ("learning_rate=,1e-3", "comma with no value"),
+        ("adapter=none,,lora", "comma with no value"),
         ("data.holdout=0.1,0.2", "cannot be swept"),
         ("max_length=128,256", "cannot be swept"),
         ("run.name=a,b", "cannot be swept"),
