@@ -67,7 +67,7 @@ def shoot(show: Callable[[Any], object], file: Path, height: int) -> None:
             browser.close()
 
 
-SCREENS = (("page", 1280, 1000, "light"), ("page-phone", 390, 844, "dark"))
+SCREENS = (("page", 1280, 757, "light"), ("page-phone", 390, 844, "dark"))
 """Name, width, height and colours of each picture of a run's page."""
 
 

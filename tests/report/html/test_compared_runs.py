@@ -144,3 +144,13 @@ def test_answers_that_were_made_in_other_ways_are_said_not_to_compare(tmp_path: 
     text = Reader(page_of_runs(runs)).text
     assert "over different prompts (1 of a, 2 of b): they do not compare" in text
     assert "at different lengths (tokens: 497 of a, 443 of b): where one was, they do not compare" in text
+
+
+def test_a_prompt_of_several_messages_says_so(tmp_path: Path) -> None:
+    runs = [made(tmp_path / name) for name in ("a", "b")]
+    for run in runs:
+        answered(run, run.name)
+        plain = json.loads(run.samples.read_text())
+        plain["pairs"][0]["prompt"].insert(0, {"role": "system", "content": "Be brief."})
+        run.write_json(run.samples, plain)
+    assert "1 earlier message left out" in " ".join(Reader(page_of_runs(runs)).text.split())

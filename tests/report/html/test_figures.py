@@ -35,5 +35,5 @@ def test_a_prompt_says_how_many_messages_before_it_are_left_out() -> None:
     asked = [{"role": "user", "content": "Hi."}, {"role": "assistant", "content": "Hello."}]
     one = replace(view.run.samples[1], messages=[*asked, {"role": "user", "content": "And then?"}])
     text = " ".join(Reader(page(replace(view, run=replace(view.run, samples=[one])))).text.split())
-    assert "prompt 2 messages before it left out And then?" in text
-    assert "left out And then?" not in text.replace("2 messages before it left out And then?", "")
+    assert "prompt 2 earlier messages left out And then?" in text
+    assert "left out And then?" not in text.replace("2 earlier messages left out And then?", "")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sanetune.forecast.time import Range
 from sanetune.report.html.gauge import gauge_of
 from tests.report import experiments_made, sample
 from tests.report.html import views
@@ -25,6 +26,18 @@ CUT = """() => [...document.querySelectorAll(".overview :is(.figures, .gauge) *"
   .filter((one) => one.getBoundingClientRect().right > one.closest(".card").getBoundingClientRect().right)
   .map((one) => one.outerHTML)"""
 """What sticks out of the cards of figures."""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_times_of_any_length_stay_inside_their_card(opened: Open, width: int) -> None:
+    long = {"tokens_per_second": 3_442.0, "step_seconds": Range(0.336, 0.652, 1.2), "hours": Range(10.1, 12.8, 15.7)}
+    found = replace(experiments_made.full(), forecast=experiments_made.forecast(**long))
+    view = replace(trained(), report=replace(sample.clear(), experiments=found.to_json(), seconds=4_000.0))
+    assert view.run is not None
+    run = replace(view.run, seconds=45_678.0, tokens_per_second=3_370.0, step_seconds=0.673)
+    tab = opened(replace(view, run=run), unfolded=False, viewport={"width": width, "height": 757})
+    assert tab.locator(".figures td").count() > 5
+    assert tab.evaluate(CUT) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
