@@ -178,6 +178,6 @@ def _advice(best: BestCheckpoint | None, name: str) -> str:
         return "fewer than two evaluations: the log does not say which checkpoint is best"
     if best.is_last:
         return f"the last checkpoint: {name} {best.loss:.4g} at step {best.step:,} is the lowest or within 1 %"
-    what = f"checkpoint-{best.step}" if best.saved == best.step else f"the weights of step {best.step:,}"
+    weights = f"checkpoint-{best.step}" if best.saved == best.step else f"the weights of step {best.step:,}"
     saved = "" if best.saved in (None, best.step) else f"; the nearest that is saved is checkpoint-{best.saved}"
-    return f"{what}: {name} {best.loss:.4g} there, {best.last_loss:.4g} at the last evaluation{saved}"
+    return f"{weights}: {name} {best.loss:.4g} there, {best.last_loss:.4g} at the last evaluation{saved}"

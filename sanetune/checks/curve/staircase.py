@@ -59,7 +59,7 @@ FIX = "none"
 LIVE = "whole"
 VERSION = 10
 EVALUATED = "Train for fewer epochs or at a lower learning rate."
-"""What to do about a run that has rows set aside."""
+"""What to do about a run that has validation rows."""
 
 LIMITS = {
     "drop": Limit(0.07, "mean drop, a share of the loss; healthy logs have 2 to 6 % (logs/wild)"),
@@ -176,8 +176,8 @@ def _by_halves(n: dict[str, Any], limits: Limits) -> bool:
     if n["halves"] < limits["halves"]:
         least = [(limits["one_drop"], limits["halves_one_sure"], -limits["halves_inside"])]
     else:
-        kinds = ["halves", *(["halves_clear"] if n["records"] >= limits["halves_clear_records"] else [])]
-        least = [(limits[f"{kind}_drop"], limits[f"{kind}_sure"], -limits[f"{kind}_inside"]) for kind in kinds]
+        rules = ["halves", *(["halves_clear"] if n["records"] >= limits["halves_clear_records"] else [])]
+        least = [(limits[f"{rule}_drop"], limits[f"{rule}_sure"], -limits[f"{rule}_inside"]) for rule in rules]
     return any(all(map(operator.ge, found, one)) for one in least)
 
 

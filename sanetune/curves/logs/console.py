@@ -1,7 +1,7 @@
 """What a Hugging Face Trainer printed: lines such as ``{'loss': 1.5, 'learning_rate': 2e-05, 'epoch': 0.1}``.
 
 A line is parsed and never run: numbers count as Python prints them, ``nan`` and ``inf``, ``np.float64(1.5)`` and
-``tensor(1.5)`` among them. It does not say its step; the number of the step stands in the progress bar, where there is
+``tensor(1.5)`` among them. It does not say its step; the number of the step is in the progress bar, where there is
 one.
 """
 

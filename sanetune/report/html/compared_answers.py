@@ -27,7 +27,7 @@ class PromptRow:
 
     Attributes:
         prompt: Its last message.
-        before: How many messages stand before that one.
+        before: How many messages are before that one.
         answers: One for each run.
     """
 
