@@ -104,7 +104,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "spikes": len(confirmed),
             "odd_batches": odd,
             "norm_spikes": norm_spikes(points, curve, limits),
-            "worst": _message(confirmed[0]) if confirmed else None,
+            "worst": _evidence(confirmed[0]) if confirmed else None,
             "hump": (hump.loss - fixed[0].loss) if hump else 0.0,
             "hump_share": (hump.loss / fixed[0].loss - 1) if hump and fixed[0].loss > 0 else 0.0,
             "hump_step": hump.step if hump else None,
@@ -119,7 +119,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     )
 
 
-def _message(spike: Spike) -> dict[str, Any]:
+def _evidence(spike: Spike) -> dict[str, Any]:
     return {"step": spike.step, "loss": spike.height, "around": spike.around, "length": spike.length}
 
 
