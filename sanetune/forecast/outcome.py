@@ -69,7 +69,7 @@ class OutcomeForecast:
         further_steps: Steps after which it can be expected to be decided; None: it is, or no number of steps does it.
         path: Forecast losses from now to the end.
         earlier: Forecasts of the end from the evaluations before, the first one first.
-        notes: What the forecast leaves out, one sentence each.
+        notes: What the forecast leaves out, or what else is wrong with an end that is known, one sentence each.
         lowest: Lowest evaluation so far, the base's among them; None: not known.
     """
 

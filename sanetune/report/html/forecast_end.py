@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -62,12 +63,21 @@ def end_of(
     latest = latest_forecast(run) if run else None
     if is_over:
         found = _beside_the_end(latest, experiments, last) if last else None
-        return _result(found, last, is_of_trial=found is experiments.outcome) if found and last else None
+        if not (found and last):
+            return None
+        view = _result(found, last, is_of_trial=found is experiments.outcome)
+        return _with_notes(view, latest.notes) if latest and latest.notes else view
     found = latest or experiments.outcome
     if found is None:
         return None
     text = outcome_text(found).removeprefix(f"{found.verdict}: ")
     return EndView(found, found.verdict, _band(found), text, TONES.get(found.verdict, "skip"))
+
+
+def _with_notes(view: EndView, notes: Sequence[str]) -> EndView:
+    """The same with what the run's own last forecast says of its end: it may be above its lowest evaluation."""
+    text = " ".join(one_line(note, LONGEST_REASON) for note in notes)
+    return replace(view, text=f"{view.text}. {text}", tone="warn" if view.tone == "pass" else view.tone)
 
 
 def _beside_the_end(

@@ -67,6 +67,15 @@ def test_a_finished_run_is_set_beside_the_forecast_of_its_trial(
     assert "will not get there" not in found.text
 
 
+def test_a_run_that_ended_above_its_own_lowest_says_so_though_it_got_below_its_base(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", phase="finished")
+    note = "It ended 6.1 % above its lowest evaluation."
+    run.write_json(run.outcome, to_json(replace(FOUND, step=40, verdict="will not get there", notes=(note,))))
+    found = end_of(run, Experiments(outcome=replace(FOUND, step=8)), Evaluation(40, 1.6), is_over=True)
+    assert found is not None and (found.verdict, found.tone) == ("as forecast", "warn")
+    assert found.text.endswith(f"it got below 1.900 (a loss of 1.9). {note}")
+
+
 def test_without_a_trial_it_is_the_first_forecast_that_the_run_made(tmp_path: Path) -> None:
     run = made(tmp_path / "run", phase="finished")
     earlier = (EarlierForecast(12, 1.3, 1.5, 1.9, 0.1), EarlierForecast(20, 1.4, 1.6, 1.8, 0.02))
