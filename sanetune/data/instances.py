@@ -19,7 +19,8 @@ def expanded(row: Row) -> list[Row]:
     ['2', '4']
 
     Raises:
-        DataError: There are no instances, or one of them is no object or says something else than the row.
+        DataError: There are no instances, or one of them is no object or says something else than the row, or the row
+            has two instructions.
     """
     if not isinstance(row.values, dict) or NAMES.keys().isdisjoint(row.values):
         return [row]  # nearly every row there is
@@ -30,7 +31,10 @@ def expanded(row: Row) -> list[Row]:
     if not isinstance(instances, list) or not instances:
         raise _error(row, f"`{column}` is {json_type(instances)}, not a list of inputs and outputs")
     rest = {key: value for key, value in row.values.items() if key not in (column, NAMES[column])}
-    rest["instruction"] = _instruction(row.values[NAMES[column]])
+    instruction = _instruction(row.values[NAMES[column]])
+    if rest.get("instruction") not in (None, "", instruction):
+        raise _error(row, f"`instruction` and `{NAMES[column]}` both say what to do")
+    rest["instruction"] = instruction
     return [row._replace(values={**rest, **_values(row, instance, rest)}) for instance in instances]
 
 

@@ -12,7 +12,7 @@ from sanetune.data.column_names import PAIRS
 from sanetune.data.formats import ReadRow, convert
 from sanetune.data.instances import expanded
 from sanetune.data.sources.row import Row
-from sanetune.errors import Place
+from sanetune.errors import DataError, Place
 from tests.data.one_row import refused
 
 Q, A, Q2, A2 = "Which river is in Rome?", "The Tiber.", "And in Paris?", "The Seine."
@@ -239,3 +239,10 @@ def test_a_row_that_is_not_read_is_refused_with_the_right_columns(kind: str) -> 
 
 def test_the_reply_inside_an_object_is_named() -> None:
     assert "COLUMN.value" in refused({"question": Q, "answer": {"value": "Tiber", "aliases": ["Tevere"]}}).remedy
+
+
+def test_a_row_with_two_instructions_is_refused_and_one_that_says_the_same_twice_is_not() -> None:
+    values = {"Definition": [SYSTEM], "Instances": [{"input": Q, "output": [A]}]}
+    with pytest.raises(DataError, match="`instruction` and `Definition` both say what to do"):
+        read({**values, "instruction": "Something else."})
+    assert turns({**values, "instruction": SYSTEM}) == turns({**values, "instruction": ""}) == turns(values)
