@@ -60,6 +60,7 @@ class _Known:
         rows: Training rows; 0: not known.
         loss_tokens: Mean tokens in the loss of a row.
         lora: Learning rate of a LoRA adapter, and where it comes from.
+        keeps_best: Whether the weights at the minimum are those that the run ends with.
     """
 
     lr: float | None = None
@@ -68,6 +69,7 @@ class _Known:
     rows: int = 0
     loss_tokens: float | None = None
     lora: tuple[float, str] | None = None
+    keeps_best: bool = False
 
 
 def overfit_answers(finding: Finding, config: Config, sizes: RunSizes) -> list[OverfitAnswer]:
@@ -88,6 +90,7 @@ def overfit_answers(finding: Finding, config: Config, sizes: RunSizes) -> list[O
         rows=rows,
         loss_tokens=data.loss_tokens / rows if rows else 0.0,
         lora=learning_rate("lora", model.parameters, model.hidden),
+        keeps_best=bool(train.get("load_best_model_at_end")),
     )
     return _answers(finding, known)
 
@@ -106,6 +109,7 @@ def answers_of_trainer(finding: Finding, trainer: Trainer) -> list[OverfitAnswer
         decay=float(trainer.args.weight_decay),
         full=not hasattr(trainer.model, "peft_config"),
         rows=len(rows) if isinstance(rows, Sized) else 0,
+        keeps_best=bool(trainer.args.load_best_model_at_end),
     )
     return _answers(finding, known)
 
@@ -128,13 +132,10 @@ def _answers(finding: Finding, known: _Known) -> list[OverfitAnswer]:
     step, per_epoch = numbers["lowest_step"], numbers["steps_per_epoch"]
     answers = []
     if step > 0:
-        answers.append(
-            OverfitAnswer(
-                "the checkpoint at the minimum",
-                f"Keep the checkpoint of step {step:,}, where the validation loss was lowest.",
-                {"train.load_best_model_at_end": True},
-            )
-        )
+        words = f"Keep the checkpoint of step {step:,}, where the validation loss was lowest"
+        how = ": train.load_best_model_at_end is true and does that." if known.keeps_best else "."
+        change = {} if known.keeps_best else {"train.load_best_model_at_end": True}
+        answers.append(OverfitAnswer("the checkpoint at the minimum", words + how, change))
     if step > 0 and per_epoch:
         epochs = float(f"{step / per_epoch:.2g}")
         words = f"Train for {epochs:g} epochs: the minimum was there, and the learning rate will then be down."

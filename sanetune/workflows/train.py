@@ -99,6 +99,7 @@ def train(
 def _planned(config: Config, publish: Publish, *, devices: int, resume: bool) -> tuple[Prepared, Plan]:
     """The rows and the plan; what can be refused without them is refused before they are prepared."""
     from sanetune.data.model_files import locate
+    from sanetune.engine import trackers
     from sanetune.evidence.processes import once_per_machine
     from sanetune.workflows.inputs import require_inputs
     from sanetune.workflows.resume import require_resumable, require_unfinished
@@ -108,6 +109,7 @@ def _planned(config: Config, publish: Publish, *, devices: int, resume: bool) ->
         for skipped in require_resumable(Run(config.run.output_dir), config).notes:
             publish(Note(skipped))
     require_inputs(config)
+    trackers.used(config)
     # Before the data: preparing it can take long, and is in vain without a model.
     locate(config.model.name, config.model.revision)
     prepared = once_per_machine(lambda: prepare(config, publish=publish))

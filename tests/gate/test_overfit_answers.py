@@ -38,6 +38,12 @@ def test_a_full_run_gets_every_answer_with_its_values() -> None:
     assert "50,000" in next(one.words for one in found if one.name == "more data")
 
 
+def test_a_run_that_keeps_its_best_weights_is_not_told_to() -> None:
+    first = overfit_answers(finding(), config(load_best_model_at_end=True), sizes(train_examples=9_000))[0]
+    assert first.name == "the checkpoint at the minimum" and not first.change
+    assert first.words.endswith("train.load_best_model_at_end is true and does that.")
+
+
 @pytest.mark.parametrize("place", range(6))
 def test_each_change_can_be_made(place: int, tmp_path: Path) -> None:
     answer = overfit_answers(finding(), config(), sizes(parameters=7_000_000_000, hidden=4096, train_examples=9))[place]

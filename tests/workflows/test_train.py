@@ -10,6 +10,7 @@ import pytest
 from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.demo import MODEL, TRAIN
+from sanetune.errors import ConfigError
 from sanetune.events import Event, RecordLogged, RunFinished, RunStopped, StepFinished, to_all
 from sanetune.report import plots
 from sanetune.report.run_files import RunFiles
@@ -78,3 +79,11 @@ def test_a_run_that_is_stopped_says_so_and_has_its_curves(config: Config, drawn:
     assert [type(event).__name__ for event in events[-2:]] == ["TrainingEnded", "RunStopped"]
     assert isinstance(events[-1], RunStopped) and not events[-1].run.finished
     assert drawn == [None]
+
+
+def test_a_tracker_without_its_package_is_refused_before_a_row_is_read(config: Config) -> None:
+    events: list[Event] = []
+    missing = config.model_copy(update={"run": config.run.model_copy(update={"trackers": ["clearml"]})})
+    with pytest.raises(ConfigError, match="clearml is not installed"):
+        train(missing, publish=events.append)
+    assert not events

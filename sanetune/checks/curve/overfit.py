@@ -46,7 +46,7 @@ from sanetune.checks.base import Basis, Limit, Limits
 from sanetune.checks.curve import _fixes as fixes
 from sanetune.checks.curve import diverged
 from sanetune.checks.curve._applies import fewer, needs_token_loss
-from sanetune.checks.curve._medians import of_last
+from sanetune.checks.curve._medians import of_last, of_others
 from sanetune.curves.changes import HELD_OUT, MANY, finite, points_of, since_lowest, training
 from sanetune.curves.paired import t_statistic
 from sanetune.curves.valley import all_later_above, steady_rise
@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve, Evaluation
 
 FIX = "sometimes"
-VERSION = 5
+VERSION = 6
 LIVE = "whole"
 
 LIMITS = {
@@ -166,6 +166,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "steady": _steady(evaluations, change, limits),
             "training_before": None if trained is None else trained.before,
             "training_after": None if trained is None else trained.after,
+            "training_first": None if trained is None else trained.first,
             "training_last": None if trained is None else trained.last,
             "training_fell_sure": 0.0 if trained is None else -trained.t,
             "training_rose": trained is not None and _rose(curve, trained.t, limits),
@@ -208,8 +209,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return passed(f"{message}; the training loss rises with it, which is another fault (curve-diverged)")
     message = f"{message}, {units.share(n['rise'])} higher{' in one evaluation alone' if n['by_one'] else ''}"
     if n["training_after"] is not None:
-        before, after = units.nats(n["training_before"]), units.nats(n["training_after"])
-        message += f"; training goes from {before} to {after}{of_last(n['training_last'])} meanwhile"
+        before = f"{units.nats(n['training_before'])}{of_others(n['training_first'])}"
+        after = f"{units.nats(n['training_after'])}{of_last(n['training_last'])}"
+        message += f"; training goes from {before} to {after} meanwhile"
     if _more_accurate(n):
         accuracy = f"{units.share(n['accuracy_lowest'])} to {units.share(n['accuracy_end'])}"
         return warned(f"{message}; token accuracy from {accuracy}", BY_SAMPLES, _fix(n))

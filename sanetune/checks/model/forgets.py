@@ -61,7 +61,7 @@ from typing import TYPE_CHECKING, Any
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.finding import MOST_WITNESSES, Judgement, Measurement, Witness, passed, warned
-from sanetune.text import both_ends
+from sanetune.text import both_ends, in_a_row
 
 if TYPE_CHECKING:
     from sanetune.curves.paired import PairedDifference
@@ -167,7 +167,8 @@ def _advice(replay: list[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
     last = replay[-1]
     others = "a lower train.learning_rate, LoRA or fewer epochs"
     if not last["enough"]:
-        return f"Use {others}: with {units.share(last['share'])} of replay rows the trial forgot too much as well.", {}
+        shares = in_a_row([units.share(one["share"]) for one in replay])
+        return f"Use {others}: with {shares} of replay rows the trial forgot too much as well.", {}
     enough = f"Mix in replay rows: {units.share(last['share'])} were enough in a trial of {last['steps']} steps"
     if last["cost"] is not None:
         interval = f"({last['cost_low']:+.3f} to {last['cost_high']:+.3f})"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sanetune.evidence.experiments import Experiments
     from sanetune.runs import Run
 
+FORGETS = "model-forgets"
+"""The check whose measurement it shows."""
 WIDTH = 240
 """Width of a bar in units of its view box."""
 
@@ -64,18 +66,20 @@ class Gauge:
     text: str
 
 
-def gauge_of(run: Run | None, experiments: Experiments) -> Gauge | None:
+def gauge_of(run: Run | None, experiments: Experiments, limits: Mapping[str, float] | None = None) -> Gauge | None:
     """Return the gauge of a run's end, or of its trial; None where too little was measured.
 
     Args:
         run: The run; None: a check alone.
         experiments: Those behind its clearance.
+        limits: Those of model-forgets that the user has changed.
     """
     found = (_of_run(run) if run else None) or experiments.forgetting
     if found is None:
         return None
     numbers = numbers_of(found)
-    bars = [one for one in (_answers(numbers), _texts(numbers)) if one]
+    limits = {name: one.value for name, one in LIMITS.items()} | dict(limits or {})
+    bars = [one for one in (_answers(numbers, limits), _texts(numbers, limits)) if one]
     return Gauge(bars, _text(numbers)) if bars else None
 
 
@@ -87,25 +91,25 @@ def _of_run(run: Run) -> Forgetting | None:
         return None
 
 
-def _answers(n: Mapping[str, Any]) -> GaugeBar | None:
+def _answers(n: Mapping[str, Any], limits: Mapping[str, float]) -> GaugeBar | None:
     able = n.get("base_answered") or 0
-    if able < LIMITS["fewest_answers"].value:
+    if able < limits["fewest_answers"]:
         return None
-    gone, gained, limit = n["no_longer"], n["gained"], LIMITS["answers"].value
+    gone, gained, limit = n["no_longer"], n["gained"], limits["answers"]
     words = f"{able - gone:,} of {able:,}" + (f", {gained:,} gained" if gained else "")
     is_bad = (gone - gained) / able >= limit and bool(n["rarer"])
     return GaugeBar("general prompts answered well", words, (able - gone) / able, 1 - limit, is_bad)
 
 
-def _texts(n: Mapping[str, Any]) -> GaugeBar | None:
+def _texts(n: Mapping[str, Any], limits: Mapping[str, float]) -> GaugeBar | None:
     rise = n.get("text_rise")
-    if rise is None or n["texts"] < LIMITS["fewest_texts"].value:
+    if rise is None or n["texts"] < limits["fewest_texts"]:
         return None
-    limit, error = LIMITS["rise"].value, n.get("text_error")
+    limit, error = limits["rise"], n.get("text_error")
     spread = f" ± {error:.3f}" if error is not None and math.isfinite(error) else ""
     words = f"{rise:+.3f}{spread} nats per token"
     share = min(1.0, max(0.0, 1 - rise / WHOLE_RISE)) if math.isfinite(rise) else 0.0
-    is_bad = not math.isfinite(rise) or (rise >= limit and n["text_errors"] >= LIMITS["errors"].value)
+    is_bad = not math.isfinite(rise) or (rise >= limit and n["text_errors"] >= limits["errors"])
     return GaugeBar("loss on general text", words, share, 1 - limit / WHOLE_RISE, is_bad)
 
 

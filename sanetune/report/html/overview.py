@@ -20,7 +20,7 @@ from sanetune.report.html.charts import thinning_note
 from sanetune.report.html.experiments import lr_plot, overfit_plot
 from sanetune.report.html.figures import FigureRow, figure_rows
 from sanetune.report.html.forecast_end import EndView, end_of
-from sanetune.report.html.gauge import Gauge, gauge_of
+from sanetune.report.html.gauge import FORGETS, Gauge, gauge_of
 from sanetune.report.html.plot_parts import Axis, Band, Series, StepMark
 from sanetune.report.html.plots import Plot, axis_of
 
@@ -124,7 +124,8 @@ def overview(view: PageView) -> Overview:
     found = Experiments.from_json(view.report.experiments)
     bad = format.by_weight(view.report.of(*BAD))
     figures = list(figure_rows(found.forecast, view.run, view.report.seconds))
-    gauge = view.run.gauge if view.run else gauge_of(None, found)
+    judged_by = next((one.limits for one in view.report.findings if one.check == FORGETS), None)
+    gauge = view.run.gauge if view.run else gauge_of(None, found, judged_by)
     cards, answers = list(_cards(found, view.run)), _answers(found, view.run)
     return Overview(bad[:WORST], len(bad[WORST:]), cards, answers, figures, gauge)
 

@@ -13,7 +13,7 @@ from sanetune.report.clearance import report_of
 from sanetune.report.html.collect import as_noted, settings_of, view
 from sanetune.report.html.evaluation import evaluation_of
 from sanetune.report.html.forecast_end import end_of
-from sanetune.report.html.gauge import gauge_of
+from sanetune.report.html.gauge import FORGETS, gauge_of
 from sanetune.report.html.page import first_screen, heading_of, page, title_of
 from sanetune.report.html.trained import run_view
 from sanetune.report.html.view import Heading, PageView, RunView
@@ -76,7 +76,7 @@ def view_of_run(config: Config, run: Run, evidence: Evidence | None = None) -> P
     known = run.read_json(run.versions) if run.versions.is_file() else None
     trained = run_view(run)
     if trained is not None:
-        trained = _with_experiments(trained, run, Experiments.from_json(report.experiments))
+        trained = _with_experiments(trained, run, Experiments.from_json(report.experiments), config)
     found = view(config, evidence, report, known) if evidence else _bare(config, report, known or {})
     written = run.config.read_text(encoding="utf-8") if run.config.is_file() else ""
     return replace(
@@ -89,7 +89,7 @@ def view_of_run(config: Config, run: Run, evidence: Evidence | None = None) -> P
     )
 
 
-def _with_experiments(view: RunView, run: Run, found: Experiments) -> RunView:
+def _with_experiments(view: RunView, run: Run, found: Experiments, config: Config) -> RunView:
     """What a run's own files and the experiments before it say together."""
     evaluations = view.curve.validation if view.curve else []
     last = evaluations[-1] if evaluations else None
@@ -97,7 +97,7 @@ def _with_experiments(view: RunView, run: Run, found: Experiments) -> RunView:
     return replace(
         view,
         end=end_of(run, found, last, is_over=is_over) if view.curve else None,
-        gauge=gauge_of(run, found),
+        gauge=gauge_of(run, found, config.check.limits.get(FORGETS)),
         evaluation=evaluation_of(run),
     )
 

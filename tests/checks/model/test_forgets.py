@@ -96,12 +96,12 @@ def test_replay_rows_are_tried_until_a_share_is_enough_which_is_the_fix() -> Non
 
 
 def test_where_no_share_is_enough_none_is_proposed_and_without_a_fault_none_is_tried() -> None:
-    trials: Any = Replays(replay(0.5, 9))
+    trials: Any = Replays(replay(0.25, 9), replay(0.5, 9))
     bad, good = Forgetting(answers("k" * 12 + "l" * 8)), Forgetting(answers("k" * 20), texts(*[0.01] * 10))
     judgement = forgets.judge(forgets.measure(bad, trials, LIMITS), LIMITS)
-    assert not judgement.fix and "with 50 % of replay rows the trial forgot too much as well" in judgement.remedy
+    assert not judgement.fix and "with 25 % and 50 % of replay rows the trial forgot too much as well" in judgement.remedy
     assert forgets.judge(forgets.measure(good, trials, LIMITS), LIMITS).verdict is Verdict.PASS
-    assert trials.asked == 1
+    assert trials.asked == 2
 
 
 def test_the_result_goes_to_json_and_back_and_its_gauge_reads_as_the_finding() -> None:

@@ -63,6 +63,13 @@ def test_what_is_forgotten_is_marked() -> None:
     assert gauge is not None and gauge.bars[1].is_bad and gauge.bars[1].full == 0
 
 
+def test_the_limits_are_those_the_user_set() -> None:
+    strict = gauge_of(None, Experiments(forgetting=found(gone=4, rise=0.05)), {"answers": 0.1, "rise": 0.04})
+    usual = gauge_of(None, Experiments(forgetting=found(gone=3, rise=0.05)))
+    assert strict is not None and [one.is_bad for one in strict.bars][1] and strict.bars[0].limit == 0.9
+    assert usual is not None and not any(one.is_bad for one in usual.bars)
+
+
 def test_too_little_is_not_drawn() -> None:
     assert gauge_of(None, Experiments()) is None
     assert gauge_of(None, Experiments(forgetting=found(prompts=3, texts=2))) is None
