@@ -14,6 +14,8 @@ from sanetune.curves.series import Curve, Evaluation, Point
 TIMES = 3.0
 """From here on the two are not on one scale: no training set is three times as hard as its validation rows at every
 evaluation."""
+TIMES_OF_HIGH = 2.0
+"""The same of a run whose first training loss is above what guessing among any tokens costs, as that of a sum is."""
 STEADY = 0.35
 """What the ratio may differ by between evaluations, as a share of it, beside what the noise of batches explains."""
 SURE = 3.0
@@ -40,10 +42,11 @@ def times_validation(curve: Curve) -> float | None:
     if len(ratios) < 2:
         return None
     times = middle(ratios)
-    if not TIMES <= times < math.inf:
+    least = TIMES_OF_HIGH if points[0].loss > math.log(LARGEST_VOCABULARY) else TIMES
+    if not least <= times < math.inf:
         return None
     allowed = STEADY + SURE * OF_MEDIAN * relative_noise([point.loss for point in points]) / math.sqrt(NEAR)
-    return times if all(abs(ratio / times - 1) <= allowed and ratio >= TIMES / 2 for ratio in ratios) else None
+    return times if all(abs(ratio / times - 1) <= allowed and ratio >= least / 2 for ratio in ratios) else None
 
 
 def _ratios(points: Sequence[Point], evaluations: Sequence[Evaluation]) -> list[float]:

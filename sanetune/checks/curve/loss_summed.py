@@ -1,9 +1,10 @@
 """Training losses are several times the validation losses throughout: they are not on one scale.
 
 ## What it does
-Divides the training loss around each evaluation by the validation loss, and looks for a ratio of three or more that
-stays the same, as far as the noise of batches lets it. Evaluations of the first epoch decide, where there are two: rows
-that are seen again are known better.
+Divides the training loss around each evaluation by the validation loss, and looks for a ratio of three or more (of two
+where the first training loss is above what guessing costs, as that of a sum is) that stays the same, as far as the
+noise of batches lets it. Evaluations of the first epoch decide, where there are two: rows that are seen again are known
+better.
 
 ## Why is this bad?
 A loss that is added up instead of averaged cannot be compared with published ones.
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
-VERSION = 3
+VERSION = 4
 
 
 def measure(curve: Curve) -> Measurement:

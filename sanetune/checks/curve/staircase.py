@@ -6,8 +6,8 @@ epoch, and with what a steady fall would drop by in as many records. Where epoch
 mean of one to that of the next is compared with the slope within all of them. From the second epoch on, the step from
 the last half of an epoch to the first half of the next is compared with the falls between the halves of both: drops of
 3 % are enough where they are clear. So is a single boundary where the loss drops by a tenth or more and is flat on both
-sides. A record is the mean of the steps before it, and counts for the epoch that most of them are of. Validation rows
-that continue to improve overrule it.
+sides, or by 8 % and is level. A record is the mean of the steps before it, and counts for the epoch that most of them
+are of. Validation rows that continue to improve overrule it.
 
 ## Why is this bad?
 A row that is known better the second time, while other rows are not, is memorised.
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 10
+VERSION = 11
 EVALUATED = "Train for fewer epochs or at a lower learning rate."
 """What to do about a run that has validation rows."""
 
@@ -77,6 +77,12 @@ LIMITS = {
                            " a healthy log"),
     "one_sure": Limit(3.5, "standard errors of the drop, and of what it is beyond a steady fall: 6.7 and 3.6 in a log"
                             " whose second epoch has just begun"),
+    "one_level_drop": Limit(0.08, "the same of a boundary with level losses on both sides, which the next three and"
+                                  " one_level_records say"),
+    "one_level_sure": Limit(4.0, "standard errors of such a drop; `beyond` counts, too: one in 160 by chance"),
+    "one_level_inside": Limit(0.1, "of such a drop, that the loss falls after it"),
+    "one_level_falling": Limit(0.35, "of such a drop, that it falls before it, over as many records"),
+    "one_level_records": Limit(8, "records on the shorter side of such a boundary"),
     "lr_times": Limit(1.5, "times that the learning rate may change by at a boundary: with more it may be the cause"),
     "down": Limit(0.65, "of the boundaries at least, at which the loss drops"),
     "inside": Limit(0.45, "of all drops, that the loss falls within epochs: -0.3 to 0.23 where a reader saw stairs"
@@ -96,6 +102,9 @@ LIMITS = {
     "halves_clear_inside": Limit(0.4, "the same of such drops"),
     "halves_clear_records": Limit(6, "records of an epoch, of fewer than which small drops may be one record's"),
     "halves_one_sure": Limit(5.0, "the same where there is one such boundary, at a drop of one_drop"),
+    "halves_one_high_drop": Limit(0.2, "the same of such a boundary that is higher"),
+    "halves_one_high_sure": Limit(2.0, "the same of such a boundary: one in 44 by chance, where batches scatter so far"
+                                       " that a fifth can be chance"),
     "held_out": Limit(0.02, "above its minimum, within which the held-out loss still holds: healthy (logs/wild)"),
     "few": Limit(5, "evaluations, below which their scatter is not known, and the next counts"),
     "few_held_out": Limit(0.05, "the same of few evaluations (curve-overfit)"),
@@ -174,11 +183,22 @@ def _by_halves(n: dict[str, Any], limits: Limits) -> bool:
         return False
     found = n["halves_drop"], n["halves_beyond"], -n["halves_inside"]
     if n["halves"] < limits["halves"]:
-        least = [(limits["one_drop"], limits["halves_one_sure"], -limits["halves_inside"])]
+        least = [
+            (limits["one_drop"], limits["halves_one_sure"], -limits["halves_inside"]),
+            (limits["halves_one_high_drop"], limits["halves_one_high_sure"], -limits["halves_inside"]),
+        ]
     else:
         rules = ["halves", *(["halves_clear"] if n["records"] >= limits["halves_clear_records"] else [])]
         least = [(limits[f"{rule}_drop"], limits[f"{rule}_sure"], -limits[f"{rule}_inside"]) for rule in rules]
     return any(all(map(operator.ge, found, one)) for one in least)
+
+
+def _one_level(n: dict[str, Any], limits: Limits) -> bool:
+    """Whether the loss is level on both sides of a single boundary, of which a smaller drop is enough."""
+    found = n["drop"], n["sure"], n["beyond"], n["records"], -n["inside"], -n["falling"]
+    named = ("one_level_drop", "one_level_sure", "beyond", "one_level_records")
+    least = [*(limits[name] for name in named), -limits["one_level_inside"], -limits["one_level_falling"]]
+    return all(map(operator.ge, found, least))
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -194,7 +214,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     # Of few records a single boundary says little.
     clear &= n["pooled"] or n["down"] >= limits["down"] * n["boundaries"]
     if one:
-        clear &= n["falling"] <= limits["inside"]
+        clear = _one_level(n, limits) or (clear and n["falling"] <= limits["inside"])
     least, most = n["inside"] - n["inside_error"], n["inside"] + n["inside_error"]
     clear &= least <= limits["inside"] and most >= -limits["rising"]
     clear &= not n["halves"] or n["halves_beyond"] >= limits["halves_least"]

@@ -7,9 +7,9 @@ than a model has that knows how frequent each token is and nothing else. A valid
 less its standard error. Where one before the first training record is below both, two of the first three training
 losses have to be above: one may have a bad row. A training loss counts less what such losses scatter by, unless it is
 the mean of five or more steps in which the loss fell, and the mean of the first two to sixteen less its standard error:
-a loss that falls began no lower. If the vocabulary is not known, the smallest and the largest in common use count
-(8,000 and 262,144 tokens). The check is skipped where all losses are above ten times that of guessing: it is another
-loss, or a sum.
+a loss that falls began no lower. No first batch counts as more than three times as hard as the others. If the
+vocabulary is not known, the smallest and the largest in common use count (8,000 and 262,144 tokens). The check is
+skipped where all losses are above ten times that of guessing: it is another loss, or a sum.
 
 ## Why is this bad?
 A model that does worse than guessing has no use for what it knows here. A steep curve then looks like success.
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 10
+VERSION = 11
 
 LIMITS = {
     "warn": Limit(1.0, "guessing among all tokens alike costs ln(vocabulary)"),
@@ -91,6 +91,9 @@ LIMITS = {
 NEIGHBOURS, NEAR, FEWEST_NEAR = 24, 0.5, 4
 """First training losses that tell how far a single one scatters, as a share of it: those above half of the first, where
 there are four or more, since low losses scatter by a larger share."""
+HARDEST = 3.0
+"""Times that a first batch may be harder than others, however far single records of a log scatter: a run that has
+learned its rows to near zero scatters by more than a hundred times, its first batches did not."""
 MEANS = (2, 4, 8, 16)
 """First training losses of a mean."""
 FIRST = 3
@@ -193,11 +196,11 @@ def _trained(losses: Sequence[float], sure: float, sure_mean: float) -> _Start:
     if not losses:
         return NOTHING_KNOWN
     scatter = _scatter(losses[:NEIGHBOURS])
-    found = [_Start(losses[0], losses[0] * (1 - sure * scatter))]
+    found = [_Start(losses[0], losses[0] * max(math.exp(-sure * scatter), 1 / HARDEST))]
     for count in MEANS:
         mean = statistics.fmean(losses[:count])
         if count <= len(losses) and losses[0] >= OWN * mean:
-            found.append(_Start(mean, mean * (1 - sure_mean * scatter / math.sqrt(count)), count))
+            found.append(_Start(mean, mean * math.exp(-sure_mean * scatter / math.sqrt(count)), count))
     return max(found, key=lambda one: one.known)
 
 

@@ -174,3 +174,32 @@ def test_a_run_with_no_evaluation_below_its_base_has_gained_nothing(losses: list
     found = bad(curve)
     assert ("plateau" in found) is named
     assert "plateau" not in bad(replace(curve, finished=False, total_steps=400)), "the rest may learn"
+
+
+@pytest.mark.parametrize(("drop", "slope", "stairs"), [(0.09, 0.0, True), (0.05, 0.0, False), (0.09, 0.012, False)])
+def test_a_smaller_drop_at_one_boundary_is_a_stair_where_the_loss_is_level_on_both_sides(
+    drop: float, slope: float, stairs: bool
+) -> None:
+    scatter = [0.0, 0.02, -0.01, 0.01, -0.02, 0.01] * 4
+    losses = [0.67 * (1 - drop * (i >= 12)) * (1 - slope * i) * (1 + scatter[i]) for i in range(24)]
+    assert ("staircase" in bad(by_epochs(losses, 12))) is stairs
+
+
+def test_a_high_stair_behind_two_epochs_that_fall_is_seen_in_few_records() -> None:
+    falls = [7.9, 5.5, 3.6, 3.0, 2.3, 1.9, 1.7, 1.52, 1.6, 1.3, 1.23, 1.2, 1.2]
+    assert bad(by_epochs([*falls[:12], *[0.89, 0.83, 0.86, 0.95, 0.93, 0.8]], 6))["staircase"] == "warn"
+    assert "staircase" not in bad(by_epochs([*falls[:12], *[1.17, 1.13, 1.1, 1.07, 1.05, 1.03]], 6))
+
+
+def test_no_first_batch_is_five_times_as_hard_as_guessing_however_far_later_records_scatter() -> None:
+    scattered = [0.41, 0.52, 0.82, 1.81, 0.02, 0.49, 0.12, 0.008, 0.06, 0.006, 0.002]
+    assert bad(Curve(points([59.4, *scattered], every=10), source="log"))["start-high"] == "fail"
+    assert "start-high" not in bad(Curve(points([12.4, *scattered], every=10), source="log"))
+
+
+def test_a_sum_that_begins_above_guessing_is_known_by_half_the_ratio() -> None:
+    def named(first: float) -> bool:
+        losses = [first, *(max(10.0, 30 * math.exp(-i / 6)) * (1 + 0.05 * (-1) ** i) for i in range(1, 160))]
+        return "loss-summed" in bad(Curve(points(losses), evaluated([3.9, 3.8], every=70), source="log"))
+
+    assert named(31.0) and not named(11.0)

@@ -99,7 +99,8 @@ def test_where_no_share_is_enough_none_is_proposed_and_without_a_fault_none_is_t
     trials: Any = Replays(replay(0.25, 9), replay(0.5, 9))
     bad, good = Forgetting(answers("k" * 12 + "l" * 8)), Forgetting(answers("k" * 20), texts(*[0.01] * 10))
     judgement = forgets.judge(forgets.measure(bad, trials, LIMITS), LIMITS)
-    assert not judgement.fix and "with 25 % and 50 % of replay rows the trial forgot too much as well" in judgement.remedy
+    assert not judgement.fix
+    assert "with 25 % and 50 % of replay rows the trial forgot too much as well" in judgement.remedy
     assert forgets.judge(forgets.measure(good, trials, LIMITS), LIMITS).verdict is Verdict.PASS
     assert trials.asked == 2
 
