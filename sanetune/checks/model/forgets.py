@@ -167,8 +167,8 @@ def _advice(replay: list[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
     last = replay[-1]
     others = "a lower train.learning_rate, LoRA or fewer epochs"
     if not last["enough"]:
-        shares = in_a_row([units.share(one["share"]) for one in replay])
-        return f"Use {others}: with {shares} of replay rows the trial forgot too much as well.", {}
+        tried = in_a_row([units.share(one["share"]) for one in replay])
+        return f"Use {others}: with {tried} of replay rows the trial forgot too much as well.", {}
     enough = f"Mix in replay rows: {units.share(last['share'])} were enough in a trial of {last['steps']} steps"
     if last["cost"] is not None:
         interval = f"({last['cost_low']:+.3f} to {last['cost_high']:+.3f})"

@@ -72,7 +72,7 @@ def gauge_of(run: Run | None, experiments: Experiments, limits: Mapping[str, flo
     Args:
         run: The run; None: a check alone.
         experiments: Those behind its clearance.
-        limits: Those of model-forgets that the user has changed.
+        limits: Those of model-forgets that the user has changed (shares of prompts, nats per token, counts).
     """
     found = (_of_run(run) if run else None) or experiments.forgetting
     if found is None:
