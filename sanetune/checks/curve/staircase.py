@@ -102,7 +102,8 @@ LIMITS = {
     "halves_clear_inside": Limit(0.4, "the same of such drops"),
     "halves_clear_records": Limit(6, "records of an epoch, of fewer than which small drops may be one record's"),
     "halves_one_sure": Limit(5.0, "the same where there is one such boundary, at a drop of one_drop"),
-    "halves_one_high_drop": Limit(0.2, "the same of such a boundary that is higher"),
+    "halves_one_high_drop": Limit(0.2, "the same of such a boundary between short epochs, whose few records cannot show"
+                                       " as much"),
     "halves_one_high_sure": Limit(2.0, "the same of such a boundary: one in 44 by chance, where batches scatter so far"
                                        " that a fifth can be chance"),
     "held_out": Limit(0.02, "above its minimum, within which the held-out loss still holds: healthy (logs/wild)"),
@@ -183,13 +184,13 @@ def _by_halves(n: dict[str, Any], limits: Limits) -> bool:
         return False
     found = n["halves_drop"], n["halves_beyond"], -n["halves_inside"]
     if n["halves"] < limits["halves"]:
-        least = [
-            (limits["one_drop"], limits["halves_one_sure"], -limits["halves_inside"]),
-            (limits["halves_one_high_drop"], limits["halves_one_high_sure"], -limits["halves_inside"]),
-        ]
+        rules = [(limits["one_drop"], limits["halves_one_sure"])]
+        if n["records"] < limits["short"]:
+            rules.append((limits["halves_one_high_drop"], limits["halves_one_high_sure"]))
+        least = [(*rule, -limits["halves_inside"]) for rule in rules]
     else:
-        rules = ["halves", *(["halves_clear"] if n["records"] >= limits["halves_clear_records"] else [])]
-        least = [(limits[f"{rule}_drop"], limits[f"{rule}_sure"], -limits[f"{rule}_inside"]) for rule in rules]
+        names = ["halves", *(["halves_clear"] if n["records"] >= limits["halves_clear_records"] else [])]
+        least = [(limits[f"{one}_drop"], limits[f"{one}_sure"], -limits[f"{one}_inside"]) for one in names]
     return any(all(map(operator.ge, found, one)) for one in least)
 
 
