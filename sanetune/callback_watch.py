@@ -15,7 +15,7 @@ from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import SaveStrategy
 
 from sanetune.callback import caller_of
-from sanetune.curves.logs.entries import VALIDATION_LOSS, evaluation, is_set_loss, set_evaluations
+from sanetune.curves.logs.entries import VALIDATION_LOSS, evaluation, set_evaluations
 from sanetune.curves.objective import objective_of
 from sanetune.curves.series import Curve, Evaluation, Point
 from sanetune.engine.own.ending import end
@@ -25,11 +25,12 @@ from sanetune.engine.tracker_thread import TrackerThread, finish
 from sanetune.engine.watched_steps import logged_point
 from sanetune.engine.watcher import Course, TrackerText
 from sanetune.evidence.step_rows import step_rows
-from sanetune.finding import REFUSING, GateError
+from sanetune.finding import REFUSING
 from sanetune.gate import watch as judging
 from sanetune.gate.overfit_answers import CHECK, answers_of_trainer
 from sanetune.gate.runner import Rules
 from sanetune.gate.trainer_advice import TrainerAdvice
+from sanetune.gate.trainer_curve import deciding_loss, facts_of
 from sanetune.gate.watch import EVERY, SOURCE, LiveFinding, course_of, live_checks
 from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport, tracker_text
 from sanetune.gate.watch_sets import WatchedSets
@@ -76,7 +77,8 @@ class Watch(TrainerCallback, ExportableState):
         limits: Check -> limit -> value, in place of its own.
 
     Raises:
-        sanetune.finding.GateError: At the end of training, where a curve that fails has ended it.
+        sanetune.finding.GateError: At the end of training, where a curve that fails has ended it; and at the start of
+            one that goes on from where the watch has ended it, unless ``mode`` is ``warn``.
     """
 
     def __init__(
@@ -137,12 +139,17 @@ class Watch(TrainerCallback, ExportableState):
         self._trainer, self._loader = caller_of(self), train_dataloader
         self._advice = TrainerAdvice.of(self._trainer)
         args.logging_nan_inf_filter = False
-        self._watch.curve.facts = _facts(self._trainer, args, state)
+        self._watch.curve.facts = facts_of(self._trainer, args, state)
         if state.global_step and stored.get("curve"):
             self._watch.curve.restore(stored["curve"])
-            self._report.findings = WatchReport.from_json(stored["report"]).findings
+            before = WatchReport.from_json(stored["report"])
+            if self.mode == "stop" and before.ended is not None:
+                raise before.again()
+            self._report.findings = before.findings
             self._watch.restored([one for one in self.findings if not one.of])
-        self._decides = _deciding(self._trainer, args)
+        if state.is_world_process_zero and (Path(args.output_dir) / REPORT).exists():
+            self._write(args)  # what is there is of an earlier run, or of steps that are made again
+        self._decides = deciding_loss(self._trainer, args)
         for entry in state.log_history:
             if evaluation(entry, self._decides) is None:
                 self._sets.restore({name: [one] for name, one in set_evaluations(entry).items()}, self.findings)
@@ -232,13 +239,7 @@ class Watch(TrainerCallback, ExportableState):
         ended = self._report.ended
         if ended is None or ended.course != Course.STOP.value:
             return
-        bad = [one.live.finding for one in self._report.findings if one.live.finding.check in ended.checks]
-        listed = "\n".join(f"  {one.check}: {one.message}" for one in bad)
-        raise GateError(
-            f"the watch has stopped this run after step {ended.step:,}:\n{listed}",
-            "The rest of the run would not be worth its cost.",
-            " ".join(dict.fromkeys(one.remedy for one in bad)),
-        )
+        raise self._report.error(state.max_steps)
 
     # ---- judging ----
 
@@ -272,11 +273,14 @@ class Watch(TrainerCallback, ExportableState):
             kept = end(trainer, course, self._lowest)
             self._report.ended = replace(self._report.ended, checkpoint=kept)
         if trainer.is_world_process_zero() and (found or course is not Course.ON):
-            from sanetune.atomic import write_json
-
-            write_json(Path(trainer.args.output_dir) / REPORT, self._report.to_json())
+            self._write(trainer.args)
         if course is Course.TURN and trainer.is_world_process_zero() and self._report.ended is not None:
             print(self._report.ended.words, file=sys.stderr)
+
+    def _write(self, args: TrainingArguments) -> None:
+        from sanetune.atomic import write_json
+
+        write_json(Path(args.output_dir) / REPORT, self._report.to_json())
 
     def _publish(self, live: LiveFinding) -> None:
         from rich.console import Console
@@ -320,26 +324,3 @@ class Watch(TrainerCallback, ExportableState):
         found = step_rows(self._trainer, self._loader, numbers)
         entry.rows = [row.to_json() for row in found.rows]
         entry.weights, entry.reason = found.measured_with, found.reason
-
-
-def _deciding(trainer: Trainer, args: TrainingArguments) -> str:
-    """The name of the loss of the validation set that decides which checkpoint is best."""
-    metric = str(args.metric_for_best_model or "")
-    name = metric if metric.startswith("eval_") else f"eval_{metric}"
-    if is_set_loss(name):
-        return name
-    sets = trainer.eval_dataset
-    return f"eval_{next(iter(sets))}_loss" if isinstance(sets, dict) and sets else VALIDATION_LOSS
-
-
-def _facts(trainer: Trainer, args: TrainingArguments, state: TrainerState) -> Curve:
-    config = getattr(trainer.model, "config", None)
-    text = config.get_text_config() if config is not None and hasattr(config, "get_text_config") else None
-    return Curve(
-        total_steps=state.max_steps,
-        warmup_steps=args.get_warmup_steps(state.max_steps),
-        vocab_size=getattr(text, "vocab_size", None),
-        planned_lr=args.learning_rate,
-        max_grad_norm=args.max_grad_norm,
-        source=SOURCE,
-    )

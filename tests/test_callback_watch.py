@@ -20,6 +20,7 @@ import sanetune
 from sanetune.engine import checkpoints
 from sanetune.engine.own.sampled_rows import UnknownOrderError, rows_of
 from sanetune.finding import GateError
+from sanetune.gate.watch_report import Ended, WatchReport
 from tests.engine.fake import VOCABULARY, tiny_model
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -217,6 +218,25 @@ def test_a_resumed_run_goes_on_with_the_whole_curve(tmp_path: Path) -> None:
     steps = [point.step for point in watch._watch.curve.last]
     # The last step before a checkpoint waits for its record, and is read with the next ones.
     assert set(range(1, 31)) - set(steps) <= {20}
+
+
+def test_a_run_that_was_ended_is_refused_where_it_would_go_on_unless_it_only_warns(tmp_path: Path) -> None:
+    diverging = {"learning_rate": 30.0, "max_steps": 40}
+    with pytest.raises(GateError):
+        trainer(tmp_path, Rows(100), sanetune.Watch(ignore=["curve-start-high"]), **diverging).train()
+    again = trainer(tmp_path, Rows(100), sanetune.Watch(ignore=["curve-start-high"]), **diverging)
+    with pytest.raises(GateError, match="has ended this run after step"):
+        again.train(resume_from_checkpoint=True)
+    warned = trainer(tmp_path, Rows(100), sanetune.Watch("warn"), **diverging)
+    warned.train(resume_from_checkpoint=True)
+    assert warned.state.global_step == 40
+
+
+def test_a_new_run_in_the_same_folder_leaves_nothing_of_an_earlier_one_in_its_report(tmp_path: Path) -> None:
+    earlier = WatchReport("stop", [], Ended(14, "stop", ("curve-diverged",)))
+    (tmp_path / "watch.json").write_text(json.dumps(earlier.to_json()))
+    trainer(tmp_path, Rows(100), sanetune.Watch("warn"), max_steps=6).train()
+    assert json.loads((tmp_path / "watch.json").read_text())["ended"] is None
 
 
 def test_two_processes_end_together(tmp_path: Path) -> None:

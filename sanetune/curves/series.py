@@ -71,6 +71,7 @@ class Curve:
         vocab_size: Tokens that the model can write.
         planned_lr: Peak learning rate.
         max_grad_norm: Gradient norm at which the run clips.
+        accumulated: Micro-batches of an optimizer step, of which the logged loss may be the sum; None: it is a mean.
         finished: Whether these are all steps of the run.
         ended: Whether the training is known to have returned, at its last step or before it.
         ended_by: What ended it before its last step, in words; empty: not known.
@@ -92,6 +93,7 @@ class Curve:
     vocab_size: int | None = None
     planned_lr: float | None = None
     max_grad_norm: float | None = None
+    accumulated: int | None = None
     finished: bool = False
     ended: bool = False
     ended_by: str = ""

@@ -61,6 +61,7 @@ class _Known:
         loss_tokens: Mean tokens in the loss of a row.
         lora: Learning rate of a LoRA adapter, and where it comes from.
         keeps_best: Whether the weights at the minimum are those that the run ends with.
+        saves: Whether checkpoints are saved.
     """
 
     lr: float | None = None
@@ -70,6 +71,7 @@ class _Known:
     loss_tokens: float | None = None
     lora: tuple[float, str] | None = None
     keeps_best: bool = False
+    saves: bool = True
 
 
 def overfit_answers(finding: Finding, config: Config, sizes: RunSizes) -> list[OverfitAnswer]:
@@ -91,6 +93,7 @@ def overfit_answers(finding: Finding, config: Config, sizes: RunSizes) -> list[O
         loss_tokens=data.loss_tokens / rows if rows else 0.0,
         lora=learning_rate("lora", model.parameters, model.hidden),
         keeps_best=bool(train.get("load_best_model_at_end")),
+        saves=train.get("save_strategy") != "no",
     )
     return _answers(finding, known)
 
@@ -110,6 +113,7 @@ def answers_of_trainer(finding: Finding, trainer: Trainer) -> list[OverfitAnswer
         full=not hasattr(trainer.model, "peft_config"),
         rows=len(rows) if isinstance(rows, Sized) else 0,
         keeps_best=bool(trainer.args.load_best_model_at_end),
+        saves=trainer.args.save_strategy != "no",
     )
     return _answers(finding, known)
 
@@ -132,15 +136,23 @@ def _answers(finding: Finding, known: _Known) -> list[OverfitAnswer]:
     step, per_epoch = numbers["lowest_step"], numbers["steps_per_epoch"]
     answers = []
     if step > 0:
-        words = f"Keep the checkpoint of step {step:,}, where the validation loss was lowest"
-        how = ": train.load_best_model_at_end is true and does that." if known.keeps_best else "."
-        change = {} if known.keeps_best else {"train.load_best_model_at_end": True}
-        answers.append(OverfitAnswer("the checkpoint at the minimum", words + how, change))
+        answers.append(_of_checkpoint(step, known))
     if step > 0 and per_epoch:
         epochs = float(f"{step / per_epoch:.2g}")
         words = f"Train for {epochs:g} epochs: the minimum was there, and the learning rate will then be down."
         answers.append(OverfitAnswer("fewer epochs", words, {"train.num_train_epochs": epochs, "train.max_steps": -1}))
     return [*answers, *_of_settings(known), *_of_data(known)]
+
+
+def _of_checkpoint(step: int, known: _Known) -> OverfitAnswer:
+    name, best = "the checkpoint at the minimum", {"train.load_best_model_at_end": True}
+    words = f"Keep the checkpoint of step {step:,}, where the validation loss was lowest"
+    if known.keeps_best:
+        return OverfitAnswer(name, f"{words}: train.load_best_model_at_end is true and does that.")
+    if known.saves:
+        return OverfitAnswer(name, f"{words}.", best)
+    words = f"Save checkpoints as often as is evaluated: none was saved at step {step:,}, where the validation loss was"
+    return OverfitAnswer(name, f"{words} lowest.", {"train.save_strategy": "steps", **best})
 
 
 def _of_settings(known: _Known) -> list[OverfitAnswer]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sanetune.engine.watcher import TrackerText
-from sanetune.finding import Finding, Verdict
+from sanetune.finding import Finding, GateError, Verdict
 from sanetune.gate.watch import LiveFinding
 from sanetune.probes.row_losses import place_of
 
@@ -129,6 +129,38 @@ class WatchReport:
     mode: str
     findings: list[WatchFinding] = field(default_factory=list)
     ended: Ended | None = None
+
+    def error(self, steps: int) -> GateError:
+        """What a run of ``steps`` optimizer steps ends with that the watch has stopped: what each check found last."""
+        ended = self.ended
+        assert ended is not None
+        bad = {one.live.finding.check: one.live.finding for one in self.findings}
+        bad = {name: one for name, one in bad.items() if name in ended.checks}
+        listed = "\n".join(f"  {name}: {one.message}" for name, one in bad.items())
+        left = "no checkpoint" if ended.checkpoint is None else f"checkpoint-{ended.checkpoint}"
+        how = f"the watch has stopped this run after step {ended.step:,}"
+        rationale = "Each of these makes the rest of the run not worth its cost."
+        if ended.step >= steps:
+            how = f"the watch has found at the end of this run, after step {ended.step:,}, what a run is stopped for"
+            rationale = "Each of these says that the model is not what it was trained to be."
+        return GateError(
+            f"{how} ({left} is left):\n{listed or '  the main process has printed what it found'}",
+            rationale,
+            " ".join(dict.fromkeys(one.remedy for one in bad.values())),
+        )
+
+    def again(self) -> GateError:
+        """What a run is refused with that goes on from where the watch has ended it, and is watched as before."""
+        ended = self.ended
+        assert ended is not None
+        found = {one.live.finding.check: one.live.finding.message for one in self.findings}
+        listed = "\n".join(f"  {name}: {found[name]}" for name in ended.checks if name in found)
+        return GateError(
+            f"the watch has ended this run after step {ended.step:,}, where it would go on:\n{listed}",
+            "It would go on into the same fault.",
+            "Correct the cause and begin anew, go on from an earlier checkpoint, or go on all the same with"
+            " sanetune.Watch('warn').",
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``watch.json`` holds."""

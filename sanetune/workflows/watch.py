@@ -125,23 +125,7 @@ class RunWatch:
 
     def error(self) -> GateError:
         """What ends the command after a stop."""
-        ended = self.report.ended
-        assert ended is not None
-        listed = "\n".join(
-            f"  {one.live.finding.check}: {one.live.finding.message}"
-            for one in self.report.findings
-            if one.live.finding.check in ended.checks
-        )
-        left = "no checkpoint" if ended.checkpoint is None else f"checkpoint-{ended.checkpoint}"
-        return GateError(
-            f"the watch has stopped this run after step {ended.step:,} ({left} is left):\n{listed}",
-            "Each of these makes the rest of the run not worth its cost.",
-            " ".join(
-                dict.fromkeys(
-                    one.live.finding.remedy for one in self.report.findings if one.live.finding.check in ended.checks
-                )
-            ),
-        )
+        return self.report.error(self._last)
 
     def _found(self, found: Sequence[LiveFinding]) -> Course:
         if not found:

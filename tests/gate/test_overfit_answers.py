@@ -44,6 +44,12 @@ def test_a_run_that_keeps_its_best_weights_is_not_told_to() -> None:
     assert first.words.endswith("train.load_best_model_at_end is true and does that.")
 
 
+def test_a_run_that_saves_nothing_is_told_to_save() -> None:
+    first = overfit_answers(finding(), config(save_strategy="no"), sizes(train_examples=9_000))[0]
+    assert first.change == {"train.save_strategy": "steps", "train.load_best_model_at_end": True}
+    assert "none was saved at step 300" in first.words
+
+
 @pytest.mark.parametrize("place", range(6))
 def test_each_change_can_be_made(place: int, tmp_path: Path) -> None:
     answer = overfit_answers(finding(), config(), sizes(parameters=7_000_000_000, hidden=4096, train_examples=9))[place]

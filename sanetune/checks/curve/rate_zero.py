@@ -2,7 +2,7 @@
 
 ## What it does
 Finds logged learning rates that are exactly 0: all of them, at the start beyond the first steps, in the middle, or
-long before the end.
+long before the end. In a run that goes on, twenty steps at 0 in a row are a failure where a tenth of the run is left.
 
 ## Why is this bad?
 A step at a learning rate of 0 changes nothing and costs as much as any other.
@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
-from sanetune.curves.changes import complete
+from sanetune.curves.changes import complete, last_step
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -45,11 +45,17 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
+VERSION = 2
 
 LIMITS = {
     "fail": Limit(0.5, "half of the run changes nothing"),
     "warn": Limit(0.1, "schedules begin and end at 0 for a step or two; fp16's scaler holds back a few more"),
     "ends": Limit(2, "logged steps at 0 that a schedule may have at its start and, in a finished run, at its end"),
+    "still": Limit(
+        20,
+        "steps at 0 in a row up to now, in a run that goes on: a schedule that starts again is at 0 for a step or two",
+    ),
+    "left": Limit(0.1, "of the run that is left then: less is not worth a stop"),
     "unexpected": Limit(2, "logged steps at 0 beyond those: a single one is what fp16's scaler does"),
 }
 
@@ -74,6 +80,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "trailing": trailing,
             "unexpected": zeros - allowed,
             "share": (zeros - allowed) / len(logged),
+            "left": curve.total_steps - last_step(curve) if curve.growing and curve.total_steps else 0,
+            "steps": curve.total_steps or 0,
             "planned": curve.planned_lr,
             "highest": max(logged),
         }
@@ -89,6 +97,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return failed(f"the learning rate is 0 in all of {units.many(n['rates'], 'logged step')}")
     where = f"{n['leading']:,} at the start, {n['trailing']:,} at the end"
     message = f"the learning rate is 0 in {n['zeros']:,} of {units.many(n['rates'], 'logged step')} ({where})"
+    if n["trailing"] >= limits["still"] and n["left"] > limits["left"] * n["steps"]:
+        return failed(f"{message}, and {units.many(n['left'], 'step')} are left")
     if n["unexpected"] >= limits["unexpected"] and n["share"] >= limits["warn"]:
         return failed(message) if n["share"] >= limits["fail"] else warned(message)
     return passed(f"{message}; the highest is {units.lr(n['highest'])}")

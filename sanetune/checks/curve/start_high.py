@@ -38,7 +38,8 @@ model = AutoModelForCausalLM.from_pretrained("meta-llama/Llama-3.2-1B")
 
 ## Known problems
 Some programs log the sum of the losses of several batches, which looks the same where there is no validation loss to
-compare it with (curve-loss-summed).
+compare it with (curve-loss-summed). Of a trainer whose loss is its owner's code the micro-batches of a step are known:
+a start that their sum explains is a warning.
 """
 
 from __future__ import annotations
@@ -134,6 +135,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "known": least_by_rows if by_rows else trained.known,
             "losses": trained.count,
             "divided_by": None if by_rows else times,
+            "micro_batches": None if by_rows or times else _summed(curve, trained.known, most),
             "step": first.step,
             "looked": by_rows,
             "evaluated": None if by_rows or evaluated is None else evaluated.loss,
@@ -174,6 +176,13 @@ class _Start:
 
 
 NOTHING_KNOWN = _Start(-math.inf, -math.inf)
+
+
+def _summed(curve: Curve, known: float, most: float) -> int | None:
+    """The micro-batches of a step where a loss of ``known`` is no higher than ``most`` for each of them; None: it is,
+    or their number is not known. Trainers that compute their own loss often log the sum over them."""
+    several = curve.accumulated or 1
+    return several if several > 1 and known / several < most <= known else None
 
 
 def _is_single(points: Sequence[Point], times: float | None, most: float) -> bool:
@@ -221,11 +230,15 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         message = f"{message}, divided by {n['divided_by']:.3g} as curve-loss-summed says"
     if n["evaluated"] is not None:
         message = f"{message}, that of validation rows {n['evaluated']:.2f}"
+    several = n["micro_batches"]
+    if several:
+        each = f"{n['loss'] / several:.2f} for each of {several} micro-batches"
+        message = f"{message}, which is {each} if it is their sum"
     range_ = f"{limits['smallest_vocabulary']:,} to {limits['largest_vocabulary']:,}"
     among = f"among {n['vocabulary']:,} tokens" if n["vocabulary"] else f"among {range_} tokens"
     costs = f"{n['guessing']:.2f}" + ("" if n["vocabulary"] else f" to {n['guessing_most']:.2f}")
     message = f"{message}; guessing {among} costs {costs}"
-    if n["known"] >= limits["fail"] * n["guessing_most"]:
+    if n["known"] >= limits["fail"] * n["guessing_most"] and not several:
         return failed(message)
     if n["known"] < limits["warn"] * n["most"]:
         return passed(message)

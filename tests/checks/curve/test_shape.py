@@ -80,6 +80,13 @@ def test_a_learning_rate_of_zero_is_seen_where_it_should_not_be(
     assert bad(Curve(points(FALLING, lr=lrs), finished=finished)).get("rate-zero") == verdict
 
 
+@pytest.mark.parametrize(("zeros", "steps", "fails"), [(25, 200, True), (15, 200, False), (25, 90, False)])
+def test_a_run_that_goes_on_at_a_rate_of_zero_fails_at_once(zeros: int, steps: int, fails: bool) -> None:
+    lrs = [1e-4] * (85 - zeros) + [0.0] * zeros
+    curve = Curve(points([3 - i / 100 for i in range(85)], lr=lrs), total_steps=steps, growing=True)
+    assert (found(curve)["rate-zero"].verdict is Verdict.FAIL) is fails
+
+
 def test_a_learning_rate_that_is_planned_as_zero_fails_before_anything_is_logged() -> None:
     assert found(Curve(points(FALLING), planned_lr=0.0))["rate-zero"].verdict is Verdict.FAIL
     assert found(Curve(points(FALLING)))["rate-zero"].verdict is Verdict.SKIP
