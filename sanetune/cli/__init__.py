@@ -171,6 +171,8 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
             terminated = isinstance(error, TerminatedError)
             click.echo("\nTerminated." if terminated else "\nInterrupted.", err=True)
             sys.exit(143 if terminated else 130)
+        except BrokenPipeError:
+            raise  # whoever read the output has gone (`| head`): click ends quietly
         except Exception as error:
             from sanetune.workflows.faults import user_error
 

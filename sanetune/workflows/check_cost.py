@@ -34,7 +34,8 @@ def cost_note(config: Config, evidence: Evidence) -> str:
         return ""
     least = {"trial_steps": max(10, total // 5), "overfit_examples": 5, "overfit_steps": 20}
     shorter = [f"check.{key}={value}" for key, value in least.items() if value < getattr(config.check, key)]
-    ways = [command("check", *shorter)] if shorter else []
+    # `train` asks what the check has asked, and would check again with the longer protocol.
+    ways = [f"{command('check', *shorter)} (and train with the same words)"] if shorter else []
     return (
         f"the check at level trial makes up to {units.many(steps, 'optimizer step')}, and the run itself {total:,}; "
         f"shorter: {', or '.join([*ways, command('check', '--level', 'probe')])}"

@@ -4,6 +4,7 @@
 const charts = (() => {
   const live = new Map(); // name of a chart -> its panels, which are kept when the page is refreshed
   const dashes = { dashed: [6, 4], dotted: [2, 3], long: [10, 4] };
+  const NEAR = 16; // pixels within which the value of another step is read out, with that step beside it
   const SMOOTH_FROM = 80; // points of a noisy line from which on its running mean is drawn over it
   const STEPS = [...Array(8).keys()].flatMap((n) => [1, 2, 5].map((one) => one * 10 ** n));
   const locale = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
@@ -33,6 +34,12 @@ const charts = (() => {
     return value.toPrecision(4).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
   }
 
+  // The value of a line where the pointer is, with its own step where that is another one.
+  function reading(plot, value, i, at, words = number(value)) {
+    if (value === null || value === undefined) return "";
+    return at === plot.cursor.idx || plot.cursor.idx === null ? words : `${words} at ${number(plot.data[0][at])}`;
+  }
+
   // A mean over neighbours on both sides; near the ends over fewer, so that the line is not shifted.
   function smooth(values, reach) {
     const sums = [0], counts = [0];
@@ -58,7 +65,7 @@ const charts = (() => {
       const dash = dashes[line.dash];
       tables.push([line.x, line.y]);
       series.push({
-        label: line.name, ink: stroke, stroke: many ? faint(stroke, 0.35) : stroke, width, dash, value: (_, value) => number(value),
+        label: line.name, ink: stroke, stroke: many ? faint(stroke, 0.35) : stroke, width, dash, value: reading,
         points: { show: Boolean(line.mark) || line.y.length === 1, size: line.mark === "dot" ? 5 : 7, fill: stroke },
       });
       if (many) {
@@ -70,7 +77,7 @@ const charts = (() => {
       const { x, low, high, name } = panel.band;
       const tint = colour(box, "band");
       const edge = { ink: tint, stroke: faint(tint, 0.7), width: 1, points: { show: x.length === 1 } };
-      const ends = (plot, value, i, at) => value === null || value === undefined ? "" : `${number(plot.data[i + 1][at])} to ${number(value)}`;
+      const ends = (plot, value, i, at) => reading(plot, value, i, at, `${number(plot.data[i + 1][at])} to ${number(value)}`);
       tables.push([x, high], [x, low]);
       series.push({ ...edge, label: name, value: ends }, { ...edge, label: "", class: "follows" });
       bands.push({ series: [series.length - 2, series.length - 1], fill: faint(tint, 0.22) });
@@ -220,7 +227,7 @@ const charts = (() => {
         { ...axis, grid: { show: false }, size: 16, gap: 3, incrs: STEPS, splits: panel.x.log ? () => rates : undefined, values: (_, all) => all.map((value) => (panel.x.log ? power : number)(value)) },
         { ...axis, grid: { stroke: line, width: 1 }, size: 40, gap: 5, splits: (_, i, low, high) => (state.log ? powers(low, high) : even(low, high)), values: (_, all) => all.map((value) => number(value)) },
       ],
-      cursor: { y: false, drag: { x: true, y: false, setScale: true }, sync: sync ? { key: sync } : undefined, points: { size: 7 } },
+      cursor: { y: false, hover: { prox: NEAR }, drag: { x: true, y: false, setScale: true }, sync: sync ? { key: sync } : undefined, points: { size: 7 } },
       legend: { show: true, live: true, markers: { width: 0, fill: (plot, i) => plot.series[i].ink ?? ink } },
       hooks: {
         draw: [annotate(panel, box)],

@@ -70,6 +70,23 @@ def test_pointing_at_a_chart_shows_the_values_of_that_step(opened: Open) -> None
     assert float(loss) == pytest.approx(at[int(step)], rel=1e-3)
 
 
+def test_a_value_of_another_step_is_read_out_with_its_step_and_only_near_it(opened: Open) -> None:
+    page, evaluated = views.trained(), {10: 3.05, 30: 2.75, 50: 2.52}
+    assert page.run is not None and page.run.curve is not None
+    curve = replace(page.run.curve, validation=[Evaluation(*one) for one in evaluated.items()])
+    tab = opened(replace(page, run=replace(page.run, curve=curve)), unfolded=False)
+    read = []
+    for place in range(10, 96):
+        tab.mouse.move(*over(tab, place / 100))
+        step, _, validation = values(tab)[:3]
+        loss, _, at = validation.partition(" at ")
+        if loss:
+            read.append(bool(at))
+            assert float(loss) == pytest.approx(evaluated[int(at or step)], rel=1e-3)
+            assert abs(int(at or step) - int(step)) <= 5
+    assert any(read) and not all(read) and len(read) < 60  # at most steps no evaluation is near
+
+
 def test_a_chart_is_zoomed_by_dragging_and_shown_whole_again(opened: Open) -> None:
     tab = opened(views.trained(), unfolded=False)
     assert whole(tab).is_hidden()
