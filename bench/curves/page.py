@@ -29,7 +29,7 @@ UNSEEN = """
 
 Logs of {logs} more public repositories (`bench/curves/unseen`): a reader wrote down what is wrong in each, which checks
 have to say so, and which others may speak, before any check was run. *At first sight*: by the rules of that day, before
-a change was made because of the sample. Readers of D and E did not know the rules; those of G to K knew the
+a change was made because of the sample. Readers of D and E did not know the rules; those of G to L knew the
 descriptions of the checks alone; that of F knew all, and F has short logs above all. Many logs of H are the beginnings
 of long ones. J has some logs of one record. *More*: logs with a finding that the reader does not allow; of the two of H
 at first sight, in its warm-up both, the planned steps had not been copied.
@@ -38,7 +38,7 @@ A *second reader* saw the numbers of all logs later, with the descriptions of th
 first reading, nor what the checks say. Of what the first expects the second expects or allows all; of what the second
 expects the first does not allow six things: three high starts, at 8.1 to 8.6 nats, two long warm-ups, and a best
 evaluation beside a divergence. Two readers agree no further than this: the second expects {both} of the {first} things
-that the first expects, the first {both} of the {second} that the second expects; of I to K, which both read before a
+that the first expects, the first {both} of the {second} that the second expects; of I to L, which both read before a
 check was run, {late_agreed} of {late_first} and {late_agreed} of {late_second}. *Both*: what both expect. *Neither*:
 logs with a finding that neither allows.
 """
@@ -50,9 +50,10 @@ FIRST_SIGHT = {
     "I": "26 of 34, 0 of 40 (by the second reader 25 of 33, 0 of 41; both 24 of 30)",
     "J": "7 of 8, 0 of 15 (7 of 9, 0 of 15; 7 of 8)",
     "K": "14 of 23, 0 of 27 (14 of 21, 0 of 28; 14 of 21), five of the nine missed being stairs",
+    "L": "18 of 22, 0 of 23 (23 of 31, 0 of 21; 18 of 22), two of the four missed being stairs",
 }
 """Things named, and healthy logs with more, of the samples that were read before their rules were changed."""
-READ_TWICE = ("I", "J", "K")
+READ_TWICE = ("I", "J", "K", "L")
 """Samples that two readers had read before a check was run."""
 
 INJECTED = """

@@ -5,7 +5,7 @@ where ``part`` says so), what a reader wrote down before any check was run (``re
 (``expected``) and those that may (``allowed``). Rules were corrected with sample A in view, then with B, then with C:
 each was unseen until then. D and E were collected afterwards, by somebody who did not know the rules, and have
 changed some of them since. F was read by somebody who knew them, before any check was run, and G by somebody who
-knew the descriptions of the checks alone, and so were H to L; all of them but L have changed rules since.
+knew the descriptions of the checks alone, and so were H to L; all of them have changed rules since.
 
 A second reader (``second``) saw the numbers of all logs anew, with the descriptions of the checks, and neither the
 first reading nor what the checks say; those of I to L before a check was run. Nothing is trained; some seconds of CPU.
