@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.commands import command
@@ -191,14 +191,21 @@ def _by_lr(sweep: Sweep) -> list[RenderableType]:
 def _use(sweep: Sweep) -> Sequence[RenderableType]:
     from rich.text import Text
 
+    from sanetune.report.format import scalar
+    from sanetune.workflows.sweep.space import written
+
     parts: list[RenderableType] = []
     if (best := sweep.best) is not None and best.changes:
-        parts += [Text("\nTo use it:\n", style="bold"), Text(yaml(best.changes), style="green")]
-        parts.append(Text(f"or: {command('train', *sweep.fixed, *_overrides(best))}", style="dim"))
+        changes = written(best.changes)
+        words = [*sweep.fixed, *(f"{key}={scalar(value)}" for key, value in changes.items())]
+        parts += [Text("\nTo use it:\n", style="bold"), Text(yaml({**_shared(sweep), **changes}), style="green")]
+        parts.append(Text(f"or: {command('train', *words)}", style="dim"))
     return [*parts, Text(f"Trials, figures and plots: {shortest_path(Path(sweep.folder))}", style="dim")]
 
 
-def _overrides(trial: SweepTrial) -> list[str]:
-    from sanetune.report.format import scalar
+def _shared(sweep: Sweep) -> dict[str, Any]:
+    """What all trials share, by its key: without it a run would be another than the trial was."""
+    from sanetune.config.yaml_read import parse_value
 
-    return [f"{key}={scalar(value)}" for key, value in trial.changes.items()]
+    pairs = (one.partition("=") for one in sweep.fixed)
+    return {key: parse_value(raw, key) for key, _, raw in pairs}

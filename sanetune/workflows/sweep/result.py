@@ -112,7 +112,7 @@ class Sweep:
         total_steps: Optimizer steps of the whole run.
         split: Split of the rows that trials are compared on; "train": training rows that were held out.
         folder: Where it is stored.
-        fixed: ``section.key=value`` that all trials share, as it was typed.
+        fixed: ``section.key=value`` that all trials share.
         critical_lr: The critical learning rate, where it was measured.
         probe_steps: What measuring it took, in optimizer steps.
         notes: Sentences that the user should be told.

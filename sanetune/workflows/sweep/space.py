@@ -55,7 +55,7 @@ class Space:
 
     Attributes:
         parameters: In the order in which they were typed.
-        fixed: ``section.key=value`` of keys with one value, which all trials share.
+        fixed: ``section.key=value`` of keys with one value, which all trials share; an adapter before its settings.
     """
 
     parameters: tuple[Parameter, ...]
@@ -103,11 +103,11 @@ def read_space(words: Sequence[str]) -> Space:
         if any(one.key == parameter.key for one in parameters):
             raise ConfigError(f"{parameter.key} is given twice", "", "Give all its values in one word.")
         if len(parameter.values) == 1:
-            fixed.append(f"{parameter.key}={raw.strip()}")
+            fixed.append(f"{_place(parameter.key, parameter.values[0])}={raw.strip()}")
         else:
             _check_sweepable(parameter.key)
             parameters.append(parameter)
-    return Space(tuple(parameters), tuple(fixed))
+    return Space(tuple(parameters), tuple(sorted(fixed, key=lambda one: one.partition("=")[0] != ADAPTER)))
 
 
 def resolve_name(name: str) -> str:
@@ -220,7 +220,7 @@ def tidy(changes: Changes) -> Changes:
     {'model.adapter': None, 'train.learning_rate': 1e-05}
     """
     if ADAPTER in changes and changes[ADAPTER] is None:
-        return {key: value for key, value in changes.items() if not key.startswith(f"{ADAPTER}.")}
+        return {key: value for key, value in changes.items() if not _is_setting(key)}
     return changes
 
 
@@ -231,12 +231,32 @@ def adapter_settings(space: Space) -> list[str]:
     (['model.adapter.r'], [])
     """
     keys = [*(one.key for one in space.parameters), *(one.partition("=")[0] for one in space.fixed)]
-    return [] if ADAPTER in keys else [key for key in keys if key.startswith(f"{ADAPTER}.")]
+    return [] if {ADAPTER, f"{ADAPTER}.type"} & {*keys} else [key for key in keys if _is_setting(key)]
+
+
+def written(changes: Changes) -> Changes:
+    """Return ``changes`` by the keys that a configuration takes them from, an adapter before its settings.
+
+    An adapter that is given by its name changes its type alone: in place of the whole section it would put back rank,
+    targets and all else that the configuration says of its adapter.
+
+    >>> written({"model.adapter.r": 8, "model.adapter": "lora"}), written({"model.adapter": None})
+    ({'model.adapter.type': 'lora', 'model.adapter.r': 8}, {'model.adapter': None})
+    """
+    return {_place(key, changes[key]): changes[key] for key in sorted(changes, key=lambda one: one != ADAPTER)}
+
+
+def _place(key: str, value: YamlValue) -> str:
+    return f"{ADAPTER}.type" if key == ADAPTER and isinstance(value, str) else key
+
+
+def _is_setting(key: str) -> bool:
+    return key.startswith(f"{ADAPTER}.")
 
 
 def as_overrides(changes: Changes) -> Iterator[str]:
-    """Yield ``section.key=value`` for each change, an adapter before its settings."""
+    """Yield ``section.key=value`` for each change, as :func:`written` has them."""
     import orjson
 
-    for key in sorted(changes, key=lambda one: one.startswith(f"{ADAPTER}.")):
-        yield f"{key}={orjson.dumps(changes[key]).decode()}"
+    for key, value in written(changes).items():
+        yield f"{key}={orjson.dumps(value).decode()}"

@@ -35,7 +35,7 @@ def test_it_shows_each_trial_the_verdict_and_what_to_write() -> None:
     assert "Verdict: learning_rate=0.001 is best." in text
     assert "diverged: the loss is not a number at step 3" in " ".join(text.split())
     assert "told apart" in text
-    assert "train:\n  learning_rate: 0.001" in text
+    assert "train:\n  seed: 3\n  learning_rate: 0.001" in text
     assert "sanetune train 'my run.yaml' train.seed=3 train.learning_rate=0.001" in text
 
 
@@ -59,6 +59,15 @@ def test_trials_of_one_learning_rate_and_loss_do_not_hide_each_other() -> None:
     assert "Final loss by learning rate (*: several trials)" in text and "* several" in text
     assert "learning_rate=0.001, lora_r=8" in text
     assert "several trials" not in drawn(some())
+
+
+def test_what_is_to_be_written_changes_the_type_of_an_adapter_alone_and_has_its_settings() -> None:
+    changes = {"model.adapter.r": 4, "model.adapter": "lora"}
+    text = drawn(sweep(trial(1e-3, 1.0, changes=changes), fixed=["model.adapter.alpha=8"]))
+    assert "  adapter:\n    alpha: 8\n    type: lora\n    r: 4\n" in text
+    assert "model.adapter.alpha=8 model.adapter.type=lora train.learning_rate=0.001 model.adapter.r=4" in " ".join(
+        text.split()
+    )
 
 
 def test_without_a_trial_that_made_its_steps_nothing_is_advised() -> None:

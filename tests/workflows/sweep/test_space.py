@@ -53,6 +53,29 @@ def test_each_combination_loads_as_it_says() -> None:
         assert config.train.get("neftune_noise_alpha") == changes["train.neftune_noise_alpha"]
 
 
+OWN = {"type": "lora", "r": 64, "alpha": 128, "target": ["q_proj"]}
+
+
+@pytest.mark.parametrize(
+    ("words", "ranks"),
+    [
+        (["adapter=none,lora"], [None, 64]),
+        (["lora_r=4,8", "adapter=lora,none"], [4, None, 8]),
+        (["lora_r=4", "adapter=none,lora"], [None, 4]),
+        (["lora_r=4", "adapter=lora", "learning_rate=1e-4,1e-3"], [4, 4]),
+        (["adapter=lora", "learning_rate=1e-4,1e-3"], [64, 64]),
+    ],
+)
+def test_a_trial_with_lora_has_the_settings_of_the_configuration_and_of_the_words_in_any_order(
+    words: list[str], ranks: list[int | None]
+) -> None:
+    space = read_space(words)
+    shared = load({**BASE, "model": {**BASE["model"], "adapter": OWN}}, list(space.fixed))
+    adapters = [load(shared, list(as_overrides(changes))).model.adapter for changes in space.grid()]
+    assert [one and one.r for one in adapters] == ranks
+    assert all(one is None or (one.alpha, one.target) == (128, ["q_proj"]) for one in adapters)
+
+
 def test_freeze_patterns_are_values_and_lists_of_them_in_brackets() -> None:
     space = read_space(["freeze=none,layers.[0-3],[embed_tokens,lm_head]"])
     assert space.parameters[0].values == (None, "layers.[0-3]", ["embed_tokens", "lm_head"])
@@ -65,6 +88,7 @@ def test_freeze_patterns_are_values_and_lists_of_them_in_brackets() -> None:
         (["learning_rate=1e-4,1e-3", "lora_alpha=8"], ["model.adapter.alpha"]),
         (["adapter=none,lora", "lora_r=8,32"], []),
         (["adapter=lora", "lora_r=8,32"], []),
+        (["model.adapter.type=lora", "lora_r=8,32"], []),
         (["learning_rate=1e-4,1e-3"], []),
     ],
 )
