@@ -103,11 +103,29 @@ def read_space(words: Sequence[str]) -> Space:
         if any(one.key == parameter.key for one in parameters):
             raise ConfigError(f"{parameter.key} is given twice", "", "Give all its values in one word.")
         if len(parameter.values) == 1:
-            fixed.append(f"{_place(parameter.key, parameter.values[0])}={raw.strip()}")
+            fixed.append(_override(parameter.key, parameter.values[0], raw.strip()))
         else:
             _check_sweepable(parameter.key)
             parameters.append(parameter)
-    return Space(tuple(parameters), tuple(sorted(fixed, key=lambda one: one.partition("=")[0] != ADAPTER)))
+    space = Space(tuple(parameters), tuple(sorted(fixed, key=lambda one: one.partition("=")[0] != ADAPTER)))
+    _check_adapter(space)
+    return space
+
+
+def _override(key: str, value: YamlValue, raw: str) -> str:
+    """The override that ``raw`` is for all trials; what no sweep varies keeps a ``none`` of its own meaning."""
+    none = value is None and key.partition(".")[0] not in SAME_DATA
+    return f"{_place(key, value)}={'null' if none else raw}"
+
+
+def _check_adapter(space: Space) -> None:
+    settings = [key for key in _keys(space) if _is_setting(key)]
+    if f"{ADAPTER}=null" in space.fixed and settings:
+        raise ConfigError(
+            f"adapter=none is given beside {', '.join(settings)}",
+            "Without an adapter all weights are trained, and nothing has its settings.",
+            "Leave one of them out, or compare both: adapter=none,lora",
+        )
 
 
 def resolve_name(name: str) -> str:
@@ -230,8 +248,12 @@ def adapter_settings(space: Space) -> list[str]:
     >>> adapter_settings(read_space(["lora_r=8,32"])), adapter_settings(read_space(["adapter=none,lora", "lora_r=8"]))
     (['model.adapter.r'], [])
     """
-    keys = [*(one.key for one in space.parameters), *(one.partition("=")[0] for one in space.fixed)]
+    keys = _keys(space)
     return [] if {ADAPTER, f"{ADAPTER}.type"} & {*keys} else [key for key in keys if _is_setting(key)]
+
+
+def _keys(space: Space) -> list[str]:
+    return [*(one.key for one in space.parameters), *(one.partition("=")[0] for one in space.fixed)]
 
 
 def written(changes: Changes) -> Changes:

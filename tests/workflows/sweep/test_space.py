@@ -112,6 +112,19 @@ def test_one_value_is_an_override_and_a_range_is_searched() -> None:
     assert (second.low, second.high, second.whole) == (4, 64, True)
 
 
+def test_none_as_the_one_value_of_a_key_is_no_value_as_it_is_in_a_list() -> None:
+    space = read_space(["learning_rate=1e-4,1e-3", "adapter=none", "neftune_noise_alpha=None", "run.trackers=none"])
+    config = load({**BASE, "model": {**BASE["model"], "adapter": OWN}}, list(space.fixed))
+    assert (config.model.adapter, config.train.get("neftune_noise_alpha")) == (None, None)
+    assert config.run.trackers == ["none"], "a word that a run understands"
+
+
+@pytest.mark.parametrize("word", ["lora_r=8,32", "lora_r=8"])
+def test_settings_of_an_adapter_that_no_trial_has_are_refused(word: str) -> None:
+    with pytest.raises(ConfigError, match="adapter=none is given beside model.adapter.r"):
+        read_space([word, "adapter=none", "learning_rate=1e-4,1e-3"])
+
+
 @pytest.mark.parametrize(
     ("word", "message"),
     [
