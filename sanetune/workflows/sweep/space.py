@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +28,8 @@ SAME_ROWS = frozenset(
 Changes = dict[str, YamlValue]
 """``section.key`` -> value: what a trial changes."""
 
-_RANGE = re.compile(r"^([^.,][^,]*?)\.\.([^,]+)$")
+_NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?)"
+_RANGE = re.compile(rf"{_NUMBER}\.\.{_NUMBER}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +167,8 @@ def short_name(key: str) -> str:
 def _parameter(key: str, raw: str) -> Parameter:
     if raw == AUTO and key == LR:
         return Parameter(key)
-    if found := _RANGE.match(raw):
-        return _range(key, parse_value(found[1], key), parse_value(found[2], key), raw)
+    if found := _RANGE.fullmatch(raw):
+        return _range(key, found[1], found[2])
     parts = split_values(raw)
     if "" in parts:
         raise ConfigError(
@@ -180,20 +182,15 @@ def _parameter(key: str, raw: str) -> Parameter:
     return Parameter(key, values)
 
 
-def _range(key: str, low: YamlValue, high: YamlValue, raw: str) -> Parameter:
-    if (
-        not isinstance(low, int | float)
-        or not isinstance(high, int | float)
-        or isinstance(low, bool)
-        or isinstance(high, bool)
-        or not 0 < low < high
-    ):
+def _range(key: str, lowest: str, highest: str) -> Parameter:
+    low, high = float(lowest), float(highest)
+    if not 0 < low < high < math.inf:
         raise ConfigError(
-            f"{key}={raw} is no range",
+            f"{key}={lowest}..{highest} is no range",
             "A range is searched by its logarithm.",
             "Give two positive numbers, the lower first, as in learning_rate=1e-6..1e-3",
         )
-    return Parameter(key, (), float(low), float(high), isinstance(low, int) and isinstance(high, int))
+    return Parameter(key, (), low, high, whole=lowest.isdecimal() and highest.isdecimal())
 
 
 def _value(key: str, text: str) -> YamlValue:

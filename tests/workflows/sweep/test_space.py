@@ -126,13 +126,36 @@ def test_settings_of_an_adapter_that_no_trial_has_are_refused(word: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("raw", "ends"),
+    [
+        ("4..64", (4, 64, True)),
+        ("4..6.5", (4, 6.5, False)),
+        (".05..0.2", (0.05, 0.2, False)),
+        ("1E-6..1", (1e-6, 1, False)),
+    ],
+)
+def test_a_range_has_whole_numbers_where_both_its_ends_are(raw: str, ends: tuple[float, float, bool]) -> None:
+    (found,) = read_space([f"train.weight_decay={raw}"]).parameters
+    assert (found.low, found.high, found.whole) == ends
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["data.train=a/../b.jsonl", "data.train=../rows..v2.jsonl", "data.train=1..2.jsonl", "model.freeze=[layers.0..x]"],
+)
+def test_two_dots_make_a_range_between_numbers_only(word: str) -> None:
+    assert read_space([word, "learning_rate=1e-4,1e-3"]).fixed == (word,)
+
+
+@pytest.mark.parametrize(
     ("word", "message"),
     [
         ("learning_rate", "has not the form"),
         ("learning_rate=", "has not the form"),
         ("learning_rate=1e-3..1e-5", "no range"),
         ("learning_rate=0..1", "no range"),
-        ("learning_rate=a..b", "no range"),
+        ("learning_rate=-1..1", "no range"),
+        ("learning_rate=1..1e999", "no range"),
         ("learning_rate=1e-5,1e-5", "twice"),
         ("learning_rate=1e-3,", "comma with no value"),
         ("learning_rate=,1e-3", "comma with no value"),
