@@ -37,13 +37,14 @@ class _Probe:
 
 @dataclass(slots=True)
 class _Trials:
-    """The trials of a sweep in the order in which they are planned."""
+    """The trials of a sweep in the order in which they are planned, and what is to be said of them."""
 
     bench: Bench
     store: TrialStore
     publish: Publish
     total: int
     made: list[SweepTrial] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def keep(self, trial: SweepTrial, *, made_now: bool) -> None:
         """Keep a trial that was made, or read."""
@@ -111,9 +112,10 @@ def sweep(
         bench.measure_start()
     assert bench.start is not None
     write_json(folder / START, {"key": whole.key, "split": bench.split, "start": to_json(bench.start)})
+    notes = [*_made_lora(config, space), *found.notes, *_notes(found.made, whole)]
     result = Sweep(
         found.made, bench.start, whole.steps, whole.plan.steps.total_steps, bench.split, str(folder),
-        list(space.fixed), critical, probe_steps, [*_made_lora(config, space), *_notes(found.made, whole)],
+        list(space.fixed), critical, probe_steps, notes,
     )  # fmt: skip
     write_json(folder / RESULT, result.to_json())
     return result
@@ -161,8 +163,6 @@ def _searched(bench: Bench, store: TrialStore, search: Search, count: int, jobs:
             if changes is None:
                 return None
             planned = bench.planned(changes)
-            if any(one.key == planned.key for one in trials.made):
-                return None  # proposed again: there is nothing new to learn
             if (found := store.get(planned.key)) is None:
                 return planned, list(trials.made)
             trials.keep(found, made_now=False)
@@ -174,6 +174,8 @@ def _searched(bench: Bench, store: TrialStore, search: Search, count: int, jobs:
     else:
         for trial in made_beside(bench, upcoming, min(jobs, count), prunes=True):
             trials.keep(trial, made_now=True)
+    if len(trials.made) < count:
+        trials.notes.append(f"The search ended after {len(trials.made)} of {count} trials: {search.end}.")
     return trials
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from sanetune.config.nested import YamlValue
 from sanetune.errors import UserError
-from sanetune.workflows.sweep.lr_prior import LearningRatePrior, next_lr
+from sanetune.workflows.sweep.lr_prior import NEAR, LearningRatePrior, next_lr
 from sanetune.workflows.sweep.result import SweepTrial
-from sanetune.workflows.sweep.space import ADAPTER, LR, Changes, Parameter, Space, tidy
+from sanetune.workflows.sweep.space import ADAPTER, LR, Changes, Parameter, Space, applies
 from sanetune.workflows.sweep.trial import Prune, never
 
 if TYPE_CHECKING:
@@ -22,15 +22,23 @@ if TYPE_CHECKING:
 
 FIRST = 3
 """Trials whose learning rates the prior gives before Optuna proposes them."""
+PROPOSALS = 50
+"""Times that Optuna is asked for values that no trial has before the search ends; the second half are random."""
 FEWEST = 3
 """Trials that are never pruned, since there is nothing to compare them with."""
 
 
 class Search(Protocol):
-    """Proposes trials."""
+    """Proposes trials.
+
+    Attributes:
+        end: Why it ends where nothing is left to try.
+    """
+
+    end: str
 
     def ask(self, made: Sequence[SweepTrial], pending: Sequence[Changes]) -> Changes | None:
-        """Return what the next trial changes; None: nothing is left to try.
+        """Return what the next trial changes, which no other does; None: nothing is left to try.
 
         Args:
             made: All trials so far.
@@ -71,6 +79,8 @@ def has_optuna() -> bool:
 class LineSearch:
     """Searches the learning rate alone."""
 
+    end = f"the next learning rate would be within {NEAR - 1:.0%} of one that was tried".replace("%", " %")
+
     def __init__(self, prior: LearningRatePrior) -> None:
         self.prior = prior
 
@@ -90,25 +100,40 @@ class LineSearch:
 class OptunaSearch:
     """Searches several values with Optuna's TPE sampler."""
 
+    end = f"{PROPOSALS} proposals in a row were of values that a trial has"
+
     def __init__(self, space: Space, prior: LearningRatePrior | None, seed: int) -> None:
         self.space, self.prior, self.seed = space, prior, seed
 
-    def ask(self, made: Sequence[SweepTrial], pending: Sequence[Changes]) -> Changes:
+    def ask(self, made: Sequence[SweepTrial], pending: Sequence[Changes]) -> Changes | None:
         """See :class:`Search`."""
+        taken = [*(one.changes for one in made), *pending]
+        # Whole numbers and lists are proposed again, most of all those that did well: other seeds find others.
+        proposals = (self._proposed(made, len(taken), again) for again in range(PROPOSALS))
+        return next((one for one in proposals if one not in taken), None)
+
+    def _proposed(self, made: Sequence[SweepTrial], count: int, again: int) -> Changes:
         import optuna
 
-        count = len(made) + len(pending)
         with _quiet():
             # Anew from the trials that are stored: a sweep that was killed goes on as if it had not been.
-            sampler = optuna.samplers.TPESampler(seed=self.seed + count, multivariate=True, n_startup_trials=2 * FIRST)
-            study = optuna.create_study(sampler=sampler)
+            seed = self.seed + count + 1000 * again
+            study = optuna.create_study(
+                sampler=optuna.samplers.TPESampler(seed=seed, multivariate=True, n_startup_trials=2 * FIRST)
+                if again < PROPOSALS // 2
+                else optuna.samplers.RandomSampler(seed)
+            )
             for trial in made:
                 if found := self._stored_trial(trial):
                     study.add_trial(found)
             if self.prior is not None and count < FIRST:
                 study.enqueue_trial({LR: self._first(self.prior, count)})
-            asked = study.ask()
-        return tidy({one.key: self._suggested(asked, one) for one in self.space.parameters})
+            return self._changes(study.ask())
+
+    def _changes(self, asked: optuna.Trial) -> Changes:
+        """What ``asked`` changes; of settings that it does not have nothing is asked, so that none is learned from."""
+        adapter = {one.key: self._suggested(asked, one) for one in self.space.parameters if one.key == ADAPTER}
+        return {one.key: self._suggested(asked, one) for one in self.space.parameters if applies(one.key, adapter)}
 
     def _first(self, prior: LearningRatePrior, number: int) -> float:
         return prior.clipped(prior.middle * prior.factor ** (0, 1, -1)[number])
@@ -134,11 +159,9 @@ class OptunaSearch:
 
         params: dict[str, object] = {}
         distributions: dict[str, optuna.distributions.BaseDistribution] = {}
-        for one in self.space.parameters:
+        for one in (one for one in self.space.parameters if applies(one.key, trial.changes)):
             value = trial.changes.get(one.key)
             if one.values:
-                if one.key not in trial.changes and one.key.startswith(ADAPTER):
-                    value = one.values[0]  # a setting of an adapter that this trial does not have
                 if value not in one.values:
                     return None
                 params[one.key] = one.values.index(value)

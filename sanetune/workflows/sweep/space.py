@@ -234,9 +234,16 @@ def tidy(changes: Changes) -> Changes:
     >>> tidy({"model.adapter": None, "model.adapter.r": 8, "train.learning_rate": 1e-5})
     {'model.adapter': None, 'train.learning_rate': 1e-05}
     """
-    if ADAPTER in changes and changes[ADAPTER] is None:
-        return {key: value for key, value in changes.items() if not _is_setting(key)}
-    return changes
+    return {key: value for key, value in changes.items() if applies(key, changes)}
+
+
+def applies(key: str, changes: Changes) -> bool:
+    """Return whether a trial that makes ``changes`` can have ``key``: without an adapter there are no settings of one.
+
+    >>> applies("model.adapter.r", {"model.adapter": None}), applies("model.adapter.r", {"train.seed": 1})
+    (False, True)
+    """
+    return not _is_setting(key) or changes.get(ADAPTER, "") is not None
 
 
 def adapter_settings(space: Space) -> list[str]:

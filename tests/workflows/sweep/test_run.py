@@ -94,6 +94,13 @@ def test_the_learning_rate_alone_is_searched_around_the_critical_one(config: Con
     assert found.trials[0].lr < found.critical_lr
 
 
+def test_a_search_that_ends_before_its_last_trial_says_so_with_numbers(config: Config) -> None:
+    pytest.importorskip("optuna")
+    found = sweep(config, ["lora_r=2..3", "learning_rate=3e-3"], trial_steps=1, trials=4)
+    assert sorted(one.changes["model.adapter.r"] for one in found.trials) == [2, 3]
+    assert any("The search ended after 2 of 4 trials: 50 proposals in a row" in note for note in found.notes)
+
+
 def test_neftune_noise_and_frozen_weights_are_swept_as_training_does_them(config: Config) -> None:
     """Noise is in training only, so that all trials begin alike; frozen weights take no part."""
     words = ["neftune_noise_alpha=none,30", "freeze=none,layers.*", "learning_rate=3e-3"]

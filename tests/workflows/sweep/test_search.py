@@ -9,8 +9,9 @@ import pytest
 from sanetune.errors import UserError
 from sanetune.workflows.sweep import search
 from sanetune.workflows.sweep.lr_prior import LearningRatePrior
+from sanetune.workflows.sweep.result import SweepTrial
 from sanetune.workflows.sweep.search import LineSearch, OptunaSearch, pruner, search_of
-from sanetune.workflows.sweep.space import LR, read_space
+from sanetune.workflows.sweep.space import LR, Changes, Space, read_space
 from tests.workflows.sweep.made import trial
 
 PRIOR = LearningRatePrior(1e-3, 0.4, 1e-6, 1e-1)
@@ -56,6 +57,49 @@ def test_optuna_begins_where_the_prior_says_and_asks_the_same_after_a_kill() -> 
         lr = float(changes[LR])  # type: ignore[arg-type]
         made.append(trial(lr, 1 + abs(math.log10(lr / 1e-3)), changes=changes, seed=number))
     assert [one.lr for one in made[:3]] == pytest.approx([1e-3, 1e-3 * PRIOR.factor, 1e-3 / PRIOR.factor], rel=0.01)
+
+
+def play(space: Space, seed: int, count: int, beside: int = 1) -> tuple[list[Changes], OptunaSearch]:
+    """What up to ``count`` trials change, ``beside`` of which are under way at once; those near rank 9 do well."""
+    found = OptunaSearch(space, None, seed)
+    made: list[SweepTrial] = []
+    pending: list[Changes] = []
+    while len(made) + len(pending) < count and (changes := found.ask(made, pending)) is not None:
+        pending.append(changes)
+        if len(pending) == beside:
+            done = pending.pop(0)
+            rank = done.get("model.adapter.r", 4)
+            assert isinstance(rank, int)
+            made.append(trial(1e-4, 2 + abs(math.log(rank / 9)), changes=done))
+            del made[-1].changes[LR]
+    return [*(one.changes for one in made), *pending], found
+
+
+@pytest.mark.parametrize("beside", [1, 3])
+@pytest.mark.parametrize("words", [["lora_r=4..16"], ["lora_r=4..8", "neftune_noise_alpha=none,5"]])
+def test_a_search_of_few_values_proposes_none_twice_and_goes_on(words: list[str], beside: int) -> None:
+    pytest.importorskip("optuna")
+    for seed in range(4):
+        proposed, _ = play(read_space(words), seed, 8, beside)
+        assert len(proposed) == 8
+        assert all(one not in proposed[:number] for number, one in enumerate(proposed))
+
+
+def test_a_search_that_has_tried_all_values_ends_and_can_say_why() -> None:
+    pytest.importorskip("optuna")
+    proposed, found = play(read_space(["lora_r=4..6"]), 0, 8)
+    assert sorted(one["model.adapter.r"] for one in proposed) == [4, 5, 6]  # type: ignore[type-var]
+    assert found.end == "50 proposals in a row were of values that a trial has"
+
+
+@pytest.mark.parametrize("ranks", ["4..64", "4,64"])
+def test_a_trial_without_an_adapter_is_learned_from_and_says_nothing_of_ranks(ranks: str) -> None:
+    pytest.importorskip("optuna")
+    found = OptunaSearch(read_space([f"lora_r={ranks}", "adapter=none,lora", "learning_rate=1e-5..1e-3"]), None, 0)
+    told = found._stored_trial(trial(1e-4, 1.0, changes={"model.adapter": None}))
+    assert told is not None and told.params == {"model.adapter": 0, LR: 1e-4}
+    with_rank = found._stored_trial(trial(1e-4, 1.0, changes={"model.adapter": "lora", "model.adapter.r": 64}))
+    assert with_rank is not None and set(with_rank.params) == {"model.adapter", LR, "model.adapter.r"}
 
 
 def test_a_trial_above_the_median_is_ended_in_its_second_half_only() -> None:

@@ -121,7 +121,7 @@ def test_none_as_the_one_value_of_a_key_is_no_value_as_it_is_in_a_list() -> None
 
 @pytest.mark.parametrize("word", ["lora_r=8,32", "lora_r=8"])
 def test_settings_of_an_adapter_that_no_trial_has_are_refused(word: str) -> None:
-    with pytest.raises(ConfigError, match="adapter=none is given beside model.adapter.r"):
+    with pytest.raises(ConfigError, match=r"adapter=none is given beside model\.adapter\.r"):
         read_space([word, "adapter=none", "learning_rate=1e-4,1e-3"])
 
 
