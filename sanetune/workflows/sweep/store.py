@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from sanetune.config.schema import Config
 from sanetune.errors import RunError
+from sanetune.gate.identity import Identity
 from sanetune.typed_json import from_json, to_json
 from sanetune.workflows.sweep.result import SweepTrial
 from sanetune.workflows.sweep.space import Changes
@@ -80,7 +82,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
 
 
-def key_of(resolved: Config, changes: Changes, steps: int, data: str) -> str:
+def key_of(resolved: Config, changes: Changes, steps: int, data: str, model: Mapping[str, Identity]) -> str:
     """Return the digest of all that decides how a trial goes.
 
     Args:
@@ -88,7 +90,8 @@ def key_of(resolved: Config, changes: Changes, steps: int, data: str) -> str:
         changes: What it changes.
         steps: Its optimizer steps.
         data: Fingerprint of the rows.
+        model: Identity of the base's files, or its commit: other weights under the same name make another trial.
     """
     plain = {name: value for name, value in resolved.model_dump(mode="json").items() if name not in UNRELATED}
-    text = json.dumps([plain, changes, steps, data], sort_keys=True, default=str)
+    text = json.dumps([plain, changes, steps, data, model], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -14,6 +14,8 @@ from sanetune.config.schema import Config
 from sanetune.curves.series import Evaluation, Point
 from sanetune.errors import DataError
 from sanetune.events import ProbeStep, Publish, silent
+from sanetune.gate.fingerprint import model_identity
+from sanetune.gate.identity import Identity
 from sanetune.workflows.sweep.result import State, SweepTrial
 from sanetune.workflows.sweep.space import Changes, as_overrides
 from sanetune.workflows.sweep.store import key_of
@@ -84,18 +86,23 @@ class Bench:
     start: Evaluation | None = None
     split: str = "validation"
     _models: dict[str, PreTrainedModel] = field(default_factory=dict)
+    _identity: dict[str, Identity] = field(default_factory=dict)
 
     def planned(self, changes: Changes) -> PlannedTrial:
         """Return the trial that makes ``changes``.
 
         Raises:
             ConfigError: The configuration refuses them.
+            ModelError: A file of the base cannot be read.
         """
         from sanetune.planning.plan import plan
 
+        # No trial has a base of its own: it is read once.
+        self._identity = self._identity or model_identity(self.config)
         found = plan(load(self.config, list(as_overrides(changes))), self.prepared)
         steps = min(self.steps, found.steps.total_steps)
-        return PlannedTrial(key_of(found.config, changes, steps, self.prepared.fingerprint), changes, found, steps)
+        key = key_of(found.config, changes, steps, self.prepared.fingerprint, self._identity)
+        return PlannedTrial(key, changes, found, steps)
 
     def run(self, trial: PlannedTrial, prune: Prune = never) -> SweepTrial:
         """Make ``trial``; afterwards nothing of it is left but its figures."""

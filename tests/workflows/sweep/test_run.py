@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,22 @@ def test_a_sweep_loads_its_model_once_and_goes_on_where_it_was_killed(config: Co
     assert [one.evaluation for one in again.trials] == [one.evaluation for one in found.trials]
     kept = json.loads((Path(found.folder) / "sweep.json").read_text())
     assert kept["best"]["changes"] == full.changes
+
+
+def test_other_weights_in_the_folder_of_the_base_make_other_trials_start_and_critical_rate(
+    config: Config, tmp_path: Path
+) -> None:
+    """All three are kept by the key of what was planned."""
+    copied = shutil.copytree(MODEL, tmp_path / "base")
+    of_copy = load(config, [f"model.name={copied}"])
+    prepared = prepare(of_copy)
+    before = {str(changes): Bench(of_copy, prepared, 2).planned(changes).key for changes in ({}, {LR: 1e-3})}
+    assert Bench(of_copy, prepared, 2).planned({}).key == before["{}"]
+    weights = copied / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
+    bench = Bench(of_copy, prepared, 2)
+    assert bench.planned({}).key not in before.values()
+    assert bench.planned({LR: 1e-3}).key not in before.values()
 
 
 def test_a_trial_is_the_run_itself_where_it_has_as_many_steps(config: Config) -> None:

@@ -8,10 +8,12 @@ import pytest
 
 from sanetune.config.load import load
 from sanetune.errors import RunError
+from sanetune.gate.identity import Identity
 from sanetune.workflows.sweep.store import FILE, PROBE, RESULT, START, TrialStore, key_of
 from tests.workflows.sweep.made import trial
 
 BASE = {"model": {"name": "owner/model"}, "data": {"train": "owner/data"}}
+MODEL: dict[str, Identity] = {"model.safetensors": {"hash": "a", "size": 1}}
 
 
 def test_a_truncated_line_is_left_out_and_spoils_no_other(tmp_path: Path) -> None:
@@ -57,13 +59,15 @@ def test_what_a_sweep_has_left_is_gone_on_with_and_an_empty_folder_is_taken(tmp_
 
 def test_the_key_is_of_what_decides_the_trial_and_of_nothing_else() -> None:
     base = load(BASE)
-    key = key_of(base, {}, 10, "rows")
-    assert key == key_of(load(BASE, ["run.name=another", "check.samples=1"]), {}, 10, "rows")
+    key = key_of(base, {}, 10, "rows", MODEL)
+    assert key == key_of(load(BASE, ["run.name=another", "check.samples=1"]), {}, 10, "rows", MODEL)
     others = [
-        key_of(load(BASE, ["train.seed=2"]), {}, 10, "rows"),
-        key_of(load(BASE, ["model.adapter=lora"]), {}, 10, "rows"),
-        key_of(base, {"train.learning_rate": 1e-4}, 10, "rows"),
-        key_of(base, {}, 11, "rows"),
-        key_of(base, {}, 10, "other rows"),
+        key_of(load(BASE, ["train.seed=2"]), {}, 10, "rows", MODEL),
+        key_of(load(BASE, ["model.adapter=lora"]), {}, 10, "rows", MODEL),
+        key_of(base, {"train.learning_rate": 1e-4}, 10, "rows", MODEL),
+        key_of(base, {}, 11, "rows", MODEL),
+        key_of(base, {}, 10, "other rows", MODEL),
+        key_of(base, {}, 10, "rows", {"model.safetensors": {"hash": "b", "size": 1}}),
+        key_of(base, {}, 10, "rows", {"owner/model": {"revision": "main", "commit": "c"}}),
     ]
-    assert len({key, *others}) == 6
+    assert len({key, *others}) == 8
