@@ -94,6 +94,10 @@ def _by_lr(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
         _group(axes, sorted(some, key=lambda one: one.lr), marker, halves, colours)
         if name:
             axes.plot([], [], marker, color=INK, markersize=5, label=name)
+    shown = [one for some in groups.values() for one in some]
+    early = any(not one.comparable for one in shown)
+    if early:
+        axes.plot([], [], MARKERS[0], color=INK, markersize=5, markerfacecolor="none", label="not all its steps")
     best = sweep.best
     if best is not None:
         axes.plot([best.lr], [best.loss], "o", markersize=11, markerfacecolor="none", color=VALIDATION, zorder=5)
@@ -104,7 +108,6 @@ def _by_lr(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
             "critical", (sweep.critical_lr, 1), xycoords=("data", "axes fraction"), fontsize=8, color=INK,
             xytext=(3, -10), textcoords="offset points",
         )  # fmt: skip
-    shown = [one for some in groups.values() for one in some]
     if shown and math.isfinite(sweep.start.loss):
         best_loss = min(one.loss for one in shown)
         # The bar of a trial that has learned nothing may be as long as it likes.
@@ -115,7 +118,7 @@ def _by_lr(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
     axes.set_title("Final loss of all validation rows")
     axes.set_xlabel("learning rate")
     axes.set_ylabel("nats per token")
-    if len(groups) > 1:
+    if len(groups) > 1 or early:
         axes.legend(fontsize=8)
 
 
@@ -130,12 +133,13 @@ def _halves(sweep: Sweep) -> dict[str, float]:
 
 
 def _group(axes: Axes, some: list[SweepTrial], marker: str, halves: dict[str, float], colours: dict[str, Any]) -> None:
-    """Draw the trials with the same other values by their learning rates."""
-    axes.plot([one.lr for one in some], [one.loss for one in some], color=FAINT, linewidth=1.2, zorder=2)
+    """Draw the trials with the same other values by their learning rates, hollow those that ended early."""
+    ends = [one for one in some if one.comparable]
+    axes.plot([one.lr for one in ends], [one.loss for one in ends], color=FAINT, linewidth=1.2, zorder=2)
     for one in some:
         axes.errorbar(
             [one.lr], [one.loss], [halves.get(one.key, 0.0)], marker=marker, markersize=5, capsize=2,
-            color=colours[one.key], zorder=4,
+            color=colours[one.key], markerfacecolor=None if one.comparable else "none", zorder=4,
         )  # fmt: skip
 
 

@@ -47,6 +47,20 @@ def test_a_trial_has_the_same_colour_in_both_pictures() -> None:
     assert len(curves) == 4 and points == curves
 
 
+def test_trials_that_ended_early_are_hollow_and_their_losses_are_in_no_line() -> None:
+    from matplotlib.figure import Figure
+
+    found = sweep(trial(1e-4, 1.5), trial(1e-3, 1.0), trial(1e-2, 0.5, state="pruned"))
+    axes = Figure().subplots()
+    _by_lr(axes, found, found.trials)
+    hollow = {one.lines[0].get_xdata()[0]: one.lines[0].get_markerfacecolor() == "none" for one in axes.containers}
+    assert hollow == {1e-4: False, 1e-3: False, 1e-2: True}
+    assert max(len(line.get_xdata()) for line in axes.get_lines()) == 2
+    assert all(0.5 not in line.get_ydata() for line in axes.get_lines() if len(line.get_xdata()) == 2)
+    legend = axes.get_legend()
+    assert legend is not None and [text.get_text() for text in legend.get_texts()] == ["not all its steps"]
+
+
 @pytest.mark.parametrize("worst", [2.9, 9.0])
 def test_the_bars_of_trials_that_learn_are_whole(worst: float) -> None:
     from matplotlib.figure import Figure

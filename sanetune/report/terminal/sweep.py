@@ -24,6 +24,8 @@ BAR = 34
 """Columns of the drawing of losses by learning rate."""
 DRAWN = 4
 """Trials whose curves are drawn over one another."""
+EARLY = SYMBOLS[1]
+"""Stands for a trial whose loss is not that of all its steps."""
 STATES = {"diverged": "diverged", "pruned": "ended early"}
 
 
@@ -172,20 +174,36 @@ def _by_lr(sweep: Sweep) -> list[RenderableType]:
     top = max(min(max(one.loss for one in trials), sweep.start.loss), min(one.loss for one in trials))
     low = min(one.loss for one in trials)
     lines: list[RenderableType] = [Text(f"{'':>11}{low:<{BAR // 2}.3f}{top:>{BAR - BAR // 2}.3f}", style="dim")]
-    best, several = sweep.best, ""
+    best, drawn = sweep.best, ""
     for lr in lrs:
-        cells = [" "] * BAR
         found = [one for one in trials if one.lr == lr]
-        for one in found:
-            share = (min(one.loss, top) - low) / (top - low) if top > low else 0.0
-            at = round(share * (BAR - 1))
-            cells[at] = SYMBOLS[0] if cells[at] == " " else SHARED[0]
-        several = several or (f" ({SHARED[0]}: several trials)" if SHARED[0] in cells else "")
-        least = min(found, key=lambda one: one.loss)
-        words = f"{units.nats(least.loss)}{'  lowest' if best is not None and best.lr == lr else ''}"
+        cells = _cells(found, low, top)
+        drawn += cells
         style = "green" if best is not None and best.lr == lr else ""
-        lines.append(Text.assemble((f"{units.lr(lr):>10} ", "dim"), ("".join(cells), style), (f"  {words}", style)))
-    return [Text(f"\nFinal loss by learning rate{several}", style="bold"), *lines]
+        lines.append(
+            Text.assemble((f"{units.lr(lr):>10} ", "dim"), (cells, style), (f"  {_lowest(found, best)}", style))
+        )
+    meant = {SHARED[0]: "several trials", EARLY: "did not make all its steps"}
+    key = "; ".join(f"{mark}: {words}" for mark, words in meant.items() if mark in drawn)
+    return [Text(f"\nFinal loss by learning rate{f' ({key})' if key else ''}", style="bold"), *lines]
+
+
+def _cells(trials: list[SweepTrial], low: float, top: float) -> str:
+    """The marks of trials between the losses ``low`` and ``top``."""
+    cells = [" "] * BAR
+    for one in trials:
+        share = (min(one.loss, top) - low) / (top - low) if top > low else 0.0
+        at = round(share * (BAR - 1))
+        mark = SYMBOLS[0] if one.comparable else EARLY
+        cells[at] = mark if cells[at] == " " else SHARED[0]
+    return "".join(cells)
+
+
+def _lowest(trials: list[SweepTrial], best: SweepTrial | None) -> str:
+    """The lowest final loss of the trials with one learning rate; of a trial that ended early only where all did."""
+    least = min(trials, key=lambda one: (not one.comparable, one.loss))
+    words = "" if least.comparable else STATES[least.state]
+    return f"{units.nats(least.loss)}  {'lowest' if least is best else words}".rstrip()
 
 
 def _use(sweep: Sweep) -> Sequence[RenderableType]:

@@ -45,6 +45,17 @@ def test_the_lowest_loss_by_learning_rate_is_furthest_to_the_left() -> None:
     assert "lowest" in lines[1]
 
 
+def test_the_loss_of_a_trial_that_ended_early_is_marked_and_is_no_lowest_one() -> None:
+    seed = {"train.seed": 2}
+    early = [trial(1e-3, 0.5, state="pruned", changes=seed), trial(1e-2, 2.5, state="diverged")]
+    text = drawn(sweep(trial(1e-4, 1.2), trial(1e-3, 1.0), *early))
+    assert "Final loss by learning rate (○: did not make all its steps)" in text
+    rows = {line.split()[0]: line for line in text.splitlines() if line.startswith("     1e-0")}
+    ends = {lr: row.split(maxsplit=1)[1].strip(" ●○") for lr, row in rows.items()}
+    assert ends == {"1e-04": "1.200", "1e-03": "1.000  lowest", "1e-02": "2.500  diverged"}
+    assert [mark for mark in rows["1e-03"] if mark in "○●"] == ["○", "●"]
+
+
 def test_an_interval_without_0_beside_not_told_apart_is_explained() -> None:
     words = "told apart is what also holds for all pairs of trials (Holm)"
     near = sweep(*(trial(10.0**-k, 1 + 0.02 * k, noise=0.045, seed=k) for k in range(1, 5)))
