@@ -72,8 +72,7 @@ def _curves(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
         )  # fmt: skip
     start = sweep.start.loss
     if math.isfinite(start):
-        lowest = min(loss for one in trials for _, loss in one.curve if math.isfinite(loss))
-        axes.set_ylim(lowest - 0.05 * (start - lowest), start + 0.35 * abs(start - lowest))
+        axes.set_ylim(*_limits(start, min(loss for one in trials for _, loss in one.curve if math.isfinite(loss))))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title("Loss of a few validation rows")
     axes.set_xlabel("step")
@@ -109,17 +108,22 @@ def _by_lr(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
             xytext=(3, -10), textcoords="offset points",
         )  # fmt: skip
     if shown and math.isfinite(sweep.start.loss):
-        best_loss = min(one.loss for one in shown)
         # The bar of a trial that has learned nothing may be as long as it likes.
         ends = [one.loss - halves.get(one.key, 0.0) for one in shown if one.loss < sweep.start.loss]
-        room = abs(sweep.start.loss - best_loss)
-        axes.set_ylim(min([best_loss, *ends]) - 0.08 * room, sweep.start.loss + 0.3 * room)
+        axes.set_ylim(*_limits(sweep.start.loss, min([*(one.loss for one in shown), *ends])))
     axes.set_xscale("log")
     axes.set_title("Final loss of all validation rows")
     axes.set_xlabel("learning rate")
     axes.set_ylabel("nats per token")
     if len(groups) > 1 or early:
         axes.legend(fontsize=8)
+
+
+def _limits(start: float, lowest: float) -> tuple[float, float]:
+    """The ends of an axis that shows the loss before any step and the lowest one, but none far above both."""
+    low, high = sorted((start, lowest))
+    room = (high - low) or 1.0  # no trial has lowered it
+    return low - 0.08 * room, high + 0.3 * room
 
 
 def _halves(sweep: Sweep) -> dict[str, float]:

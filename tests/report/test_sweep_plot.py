@@ -33,6 +33,22 @@ def test_without_a_finite_loss_nothing_is_drawn(tmp_path: Path) -> None:
     assert draw(sweep(bad), tmp_path / "none") == []
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("ends", [3.0, 3.5])
+def test_where_no_trial_has_lowered_the_loss_all_is_in_the_picture(ends: float, tmp_path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    found = sweep(trial(1.0, ends, state="diverged"), trial(2.0, ends, state="diverged"))
+    for one in found.trials:
+        one.curve[:] = [(0, ends)]
+    for part in (_curves, _by_lr):
+        axes = Figure().subplots()
+        part(axes, found, found.trials)
+        bottom, top = axes.get_ylim()
+        assert bottom < 3.0 <= ends < top
+    assert len(draw(found, tmp_path)) == 2
+
+
 def test_a_trial_has_the_same_colour_in_both_pictures() -> None:
     from matplotlib.colors import to_hex
     from matplotlib.figure import Figure

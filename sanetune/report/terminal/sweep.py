@@ -24,6 +24,7 @@ BAR = 34
 """Columns of the drawing of losses by learning rate."""
 DRAWN = 4
 """Trials whose curves are drawn over one another."""
+HELD_OUT = ("training row that was held out", "training rows that were held out")
 EARLY = SYMBOLS[1]
 """Stands for a trial whose loss is not that of all its steps."""
 STATES = {"diverged": "diverged", "pruned": "ended early"}
@@ -65,11 +66,9 @@ def view(sweep: Sweep) -> list[RenderableType]:
     """Return what :func:`show` prints."""
     from rich.text import Text
 
-    rows = len(sweep.start.sums)
-    where = "validation rows" if sweep.split == "validation" else "training rows that were held out"
-    head = (
-        f"{units.many(len(sweep.trials), 'trial')} of {units.many(sweep.steps, 'step')}, compared on {rows:,} {where}"
-    )
+    names = ("validation row",) if sweep.split == "validation" else HELD_OUT
+    rows = units.many(len(sweep.start.sums), *names)
+    head = f"{units.many(len(sweep.trials), 'trial')} of {units.many(sweep.steps, 'step')}, compared on {rows}"
     parts: list[RenderableType] = [Text(head, style="bold")]
     if sweep.critical_lr is not None:
         words = f"critical learning rate {units.lr(sweep.critical_lr)}, found in {sweep.probe_steps:.0f} steps' time"

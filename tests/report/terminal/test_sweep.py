@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import math
+from dataclasses import replace
 
+import pytest
 from rich.console import Console
 
 from sanetune.commands import typed
+from sanetune.curves.series import Evaluation
 from sanetune.events import SweepTrialMade
 from sanetune.report.terminal.sweep import TrialLines, show
 from sanetune.workflows.sweep.result import Sweep
@@ -85,6 +88,14 @@ def test_without_a_trial_that_made_its_steps_nothing_is_advised() -> None:
     text = drawn(sweep(trial(1.0, math.nan, state="diverged")))
     assert "no trial made all its steps" in text
     assert "To use it" not in text
+
+
+@pytest.mark.parametrize(
+    ("split", "words"), [("validation", "1 validation row\n"), ("train", "1 training row that was held out\n")]
+)
+def test_one_row_is_called_a_row(split: str, words: str) -> None:
+    found = replace(sweep(trial(1e-3, 1.0)), start=Evaluation.of(0, [30.0], [10]), split=split)
+    assert f"1 trial of 10 steps, compared on {words}" in drawn(found)
 
 
 def test_a_line_says_of_each_trial_how_it_ended() -> None:
