@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from sanetune.data.labels import IGNORE_INDEX
 from sanetune.engine.batches import loss_token_count
 from sanetune.errors import ModelError
 from sanetune.events import ProbeStep, Publish, silent
@@ -26,7 +27,8 @@ def rank_layers(harness: ProbeHarness, publish: Publish = silent) -> LayerRankin
     """Measure the layers of the model of ``harness``, which must train all weights; nothing of it changes.
 
     Args:
-        harness: The model with its first batches, each half of which gives a gradient.
+        harness: The model with its first batches, each half of which gives a gradient: of several, or of the rows of
+            one. A single row, or pack, gives one gradient alone.
         publish: Called with each matrix that is measured.
 
     Raises:
@@ -35,15 +37,14 @@ def rank_layers(harness: ProbeHarness, publish: Publish = silent) -> LayerRankin
     weights = harness.trained()
     prefix, blocks = numbered(weights)
     batches = harness.batches
-    halves = [batches[: (len(batches) + 1) // 2], batches[(len(batches) + 1) // 2 :] or batches]
     with harness.untouched():
-        norms = [_gradient_norms(harness, half, blocks) for half in halves]
+        norms = [_gradient_norms(harness, half, blocks) for half in _halves(batches)]
     gradients = tuple(
         BlockGradient(
             block,
             sum(weights[name].numel() for name in names),
             _norm(weights[name] for name in names),
-            (norms[0][block], norms[1][block]),
+            tuple(half[block] for half in norms),
         )
         for block, names in sorted(blocks.items())
     )
@@ -72,6 +73,18 @@ def numbered(names: Iterable[str]) -> tuple[str, dict[int, list[str]]]:
         )
     prefix = max(found, key=lambda one: sum(map(len, found[one].values())))
     return prefix, found[prefix]
+
+
+def _halves(batches: Sequence[Batch]) -> list[Sequence[Batch]]:
+    """Both halves of the batches, or of the rows in the loss of a single one; a single such row is no half."""
+    middle = (len(batches) + 1) // 2
+    if len(batches) > 1:
+        return [batches[:middle], batches[middle:]]
+    (batch,) = batches
+    rows = (batch["labels"][:, 1:] != IGNORE_INDEX).any(dim=1).nonzero()[:, 0]
+    if len(rows) < 2:
+        return [batches]
+    return [[{name: value[half] for name, value in batch.items()}] for half in rows.tensor_split(2)]
 
 
 def _gradient_norms(harness: ProbeHarness, batches: Sequence[Batch], blocks: dict[int, list[str]]) -> dict[int, float]:

@@ -60,6 +60,36 @@ def test_gradients_and_weights_are_those_of_the_layers(tmp_path: Path, monkeypat
     assert layers_of(load({"model": frozen, "data": data, "train": {"use_cpu": True}})) == found
 
 
+@pytest.mark.parametrize(("rows", "halves"), [(3, (2, 1)), (1, (1,))])
+def test_one_batch_is_halved_by_its_rows_and_a_single_row_agrees_with_nothing(
+    rows: int, halves: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
+    data = {"train": str(DEMO / "data/train.jsonl"), "max_examples": rows, "holdout": 0}
+    train = {"use_cpu": True, "per_device_train_batch_size": 8}
+    config = load({"model": {"name": str(DEMO / "model")}, "data": data, "train": train})
+    prepared = prepare(config)
+    with probe_harness(plan(config, prepared).config, prepared) as harness:
+        (batch,) = harness.batches
+        found = rank_layers(harness)
+        norms = []
+        for part in torch.arange(rows).split(halves):
+            harness.model.zero_grad()
+            harness.gradients([{name: value[part] for name, value in batch.items()}], label_smoothing=False)
+            first = [w.grad for name, w in harness.model.named_parameters() if ".layers.0." in name]
+            norms.append(float(torch.cat([grad.flatten() for grad in first if grad is not None]).norm()))
+    assert found.blocks[0].gradients == pytest.approx(norms, rel=1e-4)
+    assert found.blocks[0].ratio == pytest.approx(sum(norms) / len(norms) / found.blocks[0].weight, rel=1e-4)
+
+
+def test_rows_without_halves_are_not_said_to_agree() -> None:
+    found = made(6)
+    single = replace(found, blocks=tuple(replace(one, gradients=one.gradients[:1]) for one in found.blocks))
+    assert "alike" in _shown(found)
+    assert "alike" not in _shown(single) and "unsure" not in _shown(single)
+    assert view.figures(single)["agreement"] is None
+
+
 def test_patterns_match_the_chosen_layers_alone() -> None:
     names = [f"model.layers.{number}.mlp.up.weight" for number in range(130)]
     chosen = [0, 7, 9, 10, 19, 42, 100, 101, 129]

@@ -36,18 +36,18 @@ class BlockGradient:
         block: Its number.
         parameters: Numbers in them.
         weight: Euclidean norm of the weights.
-        gradients: Norm of the gradient of the loss, in nats, on each half of the rows.
+        gradients: Norm of the gradient of the loss, in nats, on each half of the rows; one where they have no halves.
     """
 
     block: int
     parameters: int
     weight: float
-    gradients: tuple[float, float]
+    gradients: tuple[float, ...]
 
     @property
     def ratio(self) -> float:
         """Mean norm of the gradient over the norm of the weights; NaN for weights of zero."""
-        return sum(self.gradients) / 2 / self.weight if self.weight else math.nan
+        return sum(self.gradients) / len(self.gradients) / self.weight if self.weight else math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,11 @@ class LayerRanking:
 
     @property
     def agreement(self) -> float:
-        """Rank correlation (Spearman) of the layers by the gradients of both halves; NaN for fewer than three."""
-        if len(self.blocks) < 3:
+        """Rank correlation (Spearman) of the layers by the gradients of both halves of the rows.
+
+        NaN for fewer than three layers, and where the rows have no halves.
+        """
+        if len(self.blocks) < 3 or any(len(one.gradients) < 2 for one in self.blocks):
             return math.nan
         from scipy.stats import spearmanr
 
