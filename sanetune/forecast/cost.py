@@ -22,17 +22,21 @@ class PaidDevices:
 
 
 def paid_devices(devices: int | str | None) -> PaidDevices:
-    """Read ``8``, ``"8"``, ``"8 x H100"``, ``"8xA100-80GB"`` or ``"H100"``.
+    """Read ``8``, ``"8"``, ``"8 x H100"``, ``"8xA100-80GB"``, ``"H100 x 8"`` or ``"H100"``.
 
-    >>> paid_devices("8 x H100")
-    PaidDevices(number=8, kind='H100')
+    >>> paid_devices("8 x H100"), paid_devices("80GB A100")
+    (PaidDevices(number=8, kind='H100'), PaidDevices(number=None, kind='80GB A100'))
     """
     if devices is None or isinstance(devices, int):
         return PaidDevices(devices)
-    found = re.match(r"\s*(\d{1,6})\s*(?:[x*\u00d7]\s*)?(.{0,80})$", devices, re.IGNORECASE | re.DOTALL)
+    found = _NUMBER_FIRST.match(devices) or _NUMBER_LAST.match(devices)
     if found is None:
         return PaidDevices(None, devices.strip()[:80])
-    return PaidDevices(int(found[1]) or None, found[2].strip())
+    return PaidDevices(int(found["number"]) or None, found["kind"].strip())
+
+
+_NUMBER_FIRST = re.compile(r"\s*(?P<number>\d{1,6})(\s*[x*\u00d7]|\s|$)(?P<kind>.{0,80})$", re.IGNORECASE | re.DOTALL)
+_NUMBER_LAST = re.compile(r"(?P<kind>.{1,80}?)\s[x*\u00d7]\s*(?P<number>\d{1,6})\s*$", re.IGNORECASE | re.DOTALL)
 
 
 def same_kind(kind: str, device: str) -> bool:

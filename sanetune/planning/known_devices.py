@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 _NVIDIA = "https://www.nvidia.com/en-us/data-center/"
@@ -87,5 +88,23 @@ def known_device(name: str) -> KnownDevice | None:
     >>> known_device("NVIDIA A100-SXM4-80GB").name, known_device("h100").memory, known_device("cpu")
     ('A100 80GB', 80000000000, None)
     """
-    words = name.lower().replace("-", " ").replace("_", " ").split()
+    words = _words(name)
     return next((device for device in DEVICES if all(word in words for word in device.words)), None)
+
+
+def not_understood(name: str, device: KnownDevice) -> list[str]:
+    """Return the words of ``name`` that :func:`known_device` has not read, and that no driver's name has.
+
+    >>> h100 = known_device("H100")
+    >>> not_understood("NVIDIA H100 80GB HBM3", h100), not_understood("H100 8 Ti", h100)
+    ([], ['8', 'ti'])
+    """
+    return [word for word in _words(name) if word not in device.words and not _ALSO.fullmatch(word)]
+
+
+def _words(name: str) -> list[str]:
+    return name.lower().replace("-", " ").replace("_", " ").split()
+
+
+_ALSO = re.compile(r"nvidia|tesla|geforce|rtx|gpus?|cards?|devices?|sxm\d?|pcie|nvl|hbm\de?|\d+gb")
+"""What drivers and users write beside the words that tell devices apart."""

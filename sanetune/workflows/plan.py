@@ -9,12 +9,15 @@ from sanetune.errors import ConfigError
 from sanetune.forecast.ahead import Ahead, forecast_ahead, plan_on
 from sanetune.forecast.cost import PaidDevices, paid_devices
 from sanetune.forecast.memory import Sharding
-from sanetune.planning.known_devices import DEVICES, known_device
+from sanetune.planning.known_devices import DEVICES, known_device, not_understood
 from sanetune.planning.plan import Plan, plan_with
 from sanetune.workflows.sharding_keys import sharding_of
 
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
+
+_NONE = re.compile(r"\s*(-|0+\s*([x*\u00d7]|\s|$)|$)|.*\s[x*\u00d7]\s*0+\s*$", re.IGNORECASE)
+"""Where ``--device`` asks for less than one device."""
 
 
 def plan_ahead(
@@ -30,14 +33,14 @@ def plan_ahead(
         with_memory: Whether memory is forecast too, which takes longer than all else.
 
     Raises:
-        ConfigError: ``device`` is not in the table, or the configuration cannot work.
+        ConfigError: ``device`` is not in the table or not understood, or the configuration cannot work.
         ModelError: The model cannot be built.
         DataError: The rows cannot be used.
     """
     from sanetune.data.prepare import prepare
     from sanetune.planning.gather import gather
 
-    if device is not None and re.match(r"\s*(-|0+\s*(x|\*|$)|$)", device):
+    if device is not None and _NONE.match(device):
         raise ConfigError(f"--device {device!r} names no device.", remedy='Write one or more, as in "8 x H100".')
     given = paid_devices(device if device is not None else config.budget.devices)
     if device is not None and not given.kind:  # "4090" is a kind, not a number
@@ -48,6 +51,12 @@ def plan_ahead(
             f"There is no device {device!r} in the table.",
             "Its memory and speed are not known.",
             f'Known are {", ".join(one.name for one in DEVICES)}; several as in "8 x H100".',
+        )
+    if device is not None and known is not None and (words := not_understood(given.kind, known)):
+        raise ConfigError(
+            f"--device {device!r} has words that are not understood: {', '.join(words)}.",
+            f"The forecast would be of {given.number or 1} x {known.name}, whatever they mean.",
+            'Write the number and the name alone, as in "8 x H100" or "A100 80GB".',
         )
     prepared = prepare(config)
     if known is not None:

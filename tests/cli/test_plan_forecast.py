@@ -49,10 +49,21 @@ def test_seconds_of_a_tiny_step_are_not_made_up(folder: Path) -> None:
     assert "seconds are not forecast" in shown and "all steps" not in shown
 
 
-@pytest.mark.parametrize("device", ["0 x H100", "-1 x H100", ""])
+@pytest.mark.parametrize("device", ["0 x H100", "-1 x H100", "", "0 H100", "H100 x 0"])
 def test_no_device_at_all_is_refused(folder: Path, device: str) -> None:
     result = CliRunner().invoke(main, ["plan", str(folder / "c.yaml"), "--device", device])
     assert result.exit_code == 2 and "names no device" in result.output
+
+
+@pytest.mark.parametrize(("device", "words"), [("H100 8", "8"), ("A100 80 GB", "80, gb"), ("2 x 4090 Ti", "ti")])
+def test_words_that_a_device_is_not_known_by_are_refused(folder: Path, device: str, words: str) -> None:
+    result = CliRunner().invoke(main, ["plan", str(folder / "c.yaml"), "--device", device])
+    assert result.exit_code == 2 and f"has words that are not understood: {words}." in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize(("device", "shown"), [("H100 x 8", "8 x H100"), ("80GB A100", "Forecast on A100 80GB")])
+def test_number_and_memory_are_understood_on_either_side_of_the_name(folder: Path, device: str, shown: str) -> None:
+    assert shown in run(str(folder / "c.yaml"), "--device", device)
 
 
 def test_weights_need_not_be_there(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sanetune.planning.known_devices import DEVICES, known_device
+from sanetune.planning.known_devices import DEVICES, known_device, not_understood
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,7 @@ def test_published_flops_are_found_by_the_drivers_name(name: str, dtype: str, fl
     found = known_device(name)
     assert found is not None
     assert found.flops(dtype) == flops and len(found.source) > 10
+    assert not_understood(name, found) == []
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("cpu", "float32"), ("NVIDIA A1000", "float16"), ("Tesla T4", "bfloat16")])
@@ -49,4 +50,4 @@ def test_memory_is_that_of_the_variant_that_is_named(name: str, gigabytes: int) 
 
 
 def test_every_device_is_found_by_its_own_name() -> None:
-    assert all(known_device(one.name) == one for one in DEVICES)
+    assert all(known_device(one.name) == one and not not_understood(one.name, one) for one in DEVICES)
