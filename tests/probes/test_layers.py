@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from rich.console import Console
 from scipy import stats
 
+from sanetune.cli import write_json
 from sanetune.commands import typed
 from sanetune.config.load import load
 from sanetune.data.prepare import prepare
@@ -87,7 +89,14 @@ def test_rows_without_halves_are_not_said_to_agree() -> None:
     single = replace(found, blocks=tuple(replace(one, gradients=one.gradients[:1]) for one in found.blocks))
     assert "alike" in _shown(found)
     assert "alike" not in _shown(single) and "unsure" not in _shown(single)
-    assert view.figures(single)["agreement"] is None
+
+
+def test_figures_that_are_no_numbers_are_null_for_other_programs(tmp_path: Path) -> None:
+    found = made(6)
+    spoilt = replace(found, blocks=(replace(found.blocks[0], gradients=(math.nan,)), *found.blocks[1:]))
+    write_json(tmp_path / "layers.json", view.figures(spoilt))
+    read = json.loads((tmp_path / "layers.json").read_text())
+    assert (read["agreement"], read["blocks"][0]["gradients"], read["ratios"]["0"]) == (None, [None], None)
 
 
 def test_patterns_match_the_chosen_layers_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -13,7 +14,6 @@ from rich.text import Text
 from sanetune import units
 from sanetune.commands import command
 from sanetune.report.terminal.layout import put
-from sanetune.typed_json import to_json
 
 if TYPE_CHECKING:
     from sanetune.probes.results.layers import LayerRanking
@@ -27,17 +27,13 @@ UNSURE = 0.7
 
 
 def figures(found: LayerRanking) -> dict[str, Any]:
-    """Return the ranking as ``--json`` has it, with the patterns."""
+    """Return the ranking for ``--json``, with the patterns."""
     patterns = {
         f"{share:g}": {"gradient": found.by_gradient(share), "signal": found.by_signal(share)} for share in SHARES
     }
     ratios = {str(one.block): one.ratio for one in found.blocks}
     more = {"ratios": ratios, "signals": {str(block): value for block, value in found.signals().items()}}
-    return {**to_json(found), **more, "agreement": _finite(found.agreement), "train_only": patterns}
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+    return {**asdict(found), **more, "agreement": found.agreement, "train_only": patterns}
 
 
 def show(found: LayerRanking, console: Console | None = None) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import Any, Literal
 
 from sanetune.curves.paired import PairedDifference, paired_difference
 from sanetune.curves.proportions import holm
 from sanetune.curves.series import Evaluation
-from sanetune.typed_json import from_json, to_json
+from sanetune.typed_json import from_json
 from sanetune.workflows.sweep.space import LR, short_name
 
 SCHEMA = 1
@@ -182,11 +182,11 @@ class Sweep:
         return "lowest" if self.best.lr == lrs[0] else "highest"
 
     def to_json(self) -> dict[str, Any]:
-        """Return the content of ``sweep.json``, with what follows from the trials."""
+        """Return the content of ``sweep.json``, with what follows from the trials; whoever writes it spells its NaN."""
         best = self.best
         return {
             "schema": SCHEMA,
-            **to_json(self),
+            **asdict(self),
             "verdict": self.verdict,
             "best": None if best is None else {"changes": best.changes, "loss": best.loss},
             "against_best": [_against(one) for one in self.against_best()],
@@ -195,7 +195,7 @@ class Sweep:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Sweep:
-        """Read what :meth:`to_json` returned.
+        """Read what :func:`sanetune.atomic.write_json` has written of :meth:`to_json`.
 
         Raises:
             ValueError: It does not fit.

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from sanetune.atomic import json_text
 from sanetune.curves.proportions import holm
 from sanetune.curves.series import Evaluation
 from sanetune.workflows.sweep.result import ALPHA, Sweep
@@ -98,7 +99,7 @@ def test_trials_that_diverged_or_were_pruned_are_never_best() -> None:
 
 def test_it_goes_to_json_and_back() -> None:
     found = sweep(trial(1e-3, 1.0), trial(1e-2, math.nan, state="diverged"), critical_lr=1e-2, probe_steps=20.5)
-    text = json.dumps(found.to_json(), allow_nan=False)
+    text = json_text(found.to_json())
     again = Sweep.from_json(json.loads(text))
     assert again.trials[0] == found.trials[0]
     assert again.start == evaluation(3.0)
