@@ -70,7 +70,7 @@ class TrialStore:
         if not self.file.is_file():
             return []
         found = []
-        for line in self.file.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in self.file.read_text(encoding="utf-8", errors="replace").split("\n"):
             try:
                 found.append(from_json(SweepTrial, json.loads(line)))
             except ValueError:

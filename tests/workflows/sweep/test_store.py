@@ -31,6 +31,12 @@ def test_a_truncated_line_is_left_out_and_spoils_no_other(tmp_path: Path) -> Non
     assert (last.get(first.key), last.get(second.key), last.get(third.key)) == (first, None, third)
 
 
+def test_a_text_with_line_breaks_of_other_kinds_is_kept(tmp_path: Path) -> None:
+    made = trial(1e-3, 1.0, changes={"model.freeze": "a\u2028b\u2029c\u0085d\x0be"})
+    TrialStore(tmp_path).add(made)
+    assert TrialStore(tmp_path).get(made.key) == made
+
+
 def test_lines_of_a_stranger_are_left_out(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text('[1]\n{"key": "a"}\nnot json\n\n' + '{"key": "b", "lr": "' + "x" * 10 + '"}\n')
     assert TrialStore(tmp_path).get("a") is None
