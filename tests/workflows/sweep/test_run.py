@@ -74,7 +74,7 @@ def test_a_sweep_loads_its_model_once_and_goes_on_where_it_was_killed(config: Co
     assert kept["best"]["changes"] == full.changes
 
 
-def test_other_weights_in_the_folder_of_the_base_make_other_trials_start_and_critical_rate(
+def test_other_weights_in_the_folder_of_the_base_make_other_trials_start_and_critical_lr(
     config: Config, tmp_path: Path
 ) -> None:
     """All three are kept by the key of what was planned."""

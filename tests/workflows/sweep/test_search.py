@@ -96,8 +96,8 @@ def test_a_search_that_has_tried_all_values_ends_and_can_say_why() -> None:
 def test_a_trial_without_an_adapter_is_learned_from_and_says_nothing_of_ranks(ranks: str) -> None:
     pytest.importorskip("optuna")
     found = OptunaSearch(read_space([f"lora_r={ranks}", "adapter=none,lora", "learning_rate=1e-5..1e-3"]), None, 0)
-    told = found._stored_trial(trial(1e-4, 1.0, changes={"model.adapter": None}))
-    assert told is not None and told.params == {"model.adapter": 0, LR: 1e-4}
+    stored = found._stored_trial(trial(1e-4, 1.0, changes={"model.adapter": None}))
+    assert stored is not None and stored.params == {"model.adapter": 0, LR: 1e-4}
     with_rank = found._stored_trial(trial(1e-4, 1.0, changes={"model.adapter": "lora", "model.adapter.r": 64}))
     assert with_rank is not None and set(with_rank.params) == {"model.adapter", LR, "model.adapter.r"}
 
