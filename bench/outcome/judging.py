@@ -25,7 +25,7 @@ from bench.outcome.public import AFTER as AFTER_PUBLIC
 from bench.outcome.public import PublicRun, with_losses_to_reach
 from bench.outcome.public import seen as seen_publicly
 from bench.outcome.table import WholeRun
-from sanetune.forecast.outcome import OWN
+from sanetune.forecast.outcome import own_limit
 from sanetune.forecast.outcome_calibration import Calibration
 
 LEAST = 0.5
@@ -56,7 +56,7 @@ class Judged:
     @property
     def turned(self) -> bool:
         """Whether the run ended clearly above its own lowest evaluation."""
-        return self.final > OWN * min(self.seen.run.losses)
+        return self.final > own_limit(min(self.seen.run.losses))
 
     @property
     def final(self) -> float:

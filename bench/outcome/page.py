@@ -27,7 +27,7 @@ def tables(figures: dict[str, Any]) -> str:
 
 def _of_public(figures: dict[str, Any]) -> str:
     parts = [
-        f"{figures['runs']} runs. They fail if they end 5 % above their own lowest evaluation.",
+        f"{figures['runs']} runs. They fail if they end 5 % and 0.01 nats above their own lowest evaluation.",
         _table("seen of the run", figures["after"], [*LOSSES, ("by the fit to tiny models", "error_tiny", ".1%")]),
         _table("seen of the run", figures["after"], VERDICTS[:9]),
         "Those that end above 0.5 nats and at most 5 % above their own lowest evaluation:",

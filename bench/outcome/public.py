@@ -18,7 +18,7 @@ from bench.curves.unseen.__main__ import read as read_logs
 from bench.outcome.fitting import Seen
 from sanetune.curves.series import Curve, Evaluation
 from sanetune.forecast.beginning import Beginning
-from sanetune.forecast.outcome import OWN
+from sanetune.forecast.outcome import own_limit
 from sanetune.forecast.outcome_signs import signs_of
 
 AFTER = (0.25, 0.34, 0.5, 0.67, 0.84)
@@ -101,7 +101,8 @@ def _run(name: str, curve: Curve) -> PublicRun | None:
     if len(evaluations) < FEWEST or not points or points[0].loss <= 0:
         return None
     end = evaluations[-1].step
-    base = Evaluation(0, points[0].loss)
+    # Training rows may be easier ones: a base below the first evaluation would be a lowest that no evaluation had.
+    base = Evaluation(0, max(points[0].loss, evaluations[0].loss))
     kept = [one for one in points if one.step <= end]
     return PublicRun(name, replace(curve, points=kept, validation=[base, *evaluations], total_steps=end))
 
@@ -117,7 +118,7 @@ def _at(run: PublicRun, stage: float) -> Iterator[Seen]:
     if len(known) <= KNOWN or known[-1].step < COMES_NEAR * stage * run.steps:
         return
     signs = signs_of(Beginning.of(curve, run.lrs))
-    rose = run.final > OWN * min(run.losses)
+    rose = run.final > own_limit(min(run.losses))
     # Nothing else is asked of it: the loss to get below is out of its way.
     yield Seen(run, stage, signs, math.inf, ABOVE if rose else "")
 

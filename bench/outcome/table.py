@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.outcome.cases import TRIAL, Case
 from sanetune.curves.series import Curve, Evaluation, Point
-from sanetune.forecast.outcome import OWN
+from sanetune.forecast.outcome import own_limit
 from sanetune.forecast.outcome_of import BETTER, REACHED
 from sanetune.planning.schedules import schedule
 
@@ -145,7 +145,7 @@ def failure(run: WholeRun, reached: float | None) -> str:
     losses = run.losses
     if not math.isfinite(run.final):
         return "no number"
-    if run.final > OWN * min(losses):
+    if run.final > own_limit(min(losses)):
         return "above its own lowest"
     if run.final > (1 - BETTER) * losses[0]:
         return "not better than the base"

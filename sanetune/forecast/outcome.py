@@ -9,6 +9,8 @@ from sanetune import units
 
 OWN = 1.05
 """A run that ends above its lowest evaluation times this has failed: as curve-overfit fails (logs/wild)."""
+OWN_LEAST = 0.01
+"""Nats by which it has to be above it at least: of a few hundredths a twentieth is what evaluations scatter by."""
 OutcomeVerdict = Literal["on track", "will not get there", "not decidable by this trial"]
 
 
@@ -100,4 +102,14 @@ def aim(there: float, there_is: str, lowest: float | None) -> str:
     below = f"below {units.nats(there)} ({there_is})"
     if lowest is None:
         return below
-    return f"{below}, and not {units.share(OWN - 1)} above its lowest evaluation ({units.nats(lowest)} so far)"
+    by = units.share(OWN - 1) if own_limit(lowest) > lowest + OWN_LEAST else units.nats(OWN_LEAST)
+    return f"{below}, and not {by} above its lowest evaluation ({units.nats(lowest)} so far)"
+
+
+def own_limit(lowest: float) -> float:
+    """Return the loss from which on a run has ended above its ``lowest`` evaluation, both in nats.
+
+    >>> own_limit(2.0), own_limit(0.04)
+    (2.1, 0.05)
+    """
+    return max(OWN * lowest, lowest + OWN_LEAST)

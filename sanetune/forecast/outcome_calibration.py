@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sanetune.forecast.outcome import OWN
+from sanetune.forecast.outcome import own_limit
 from sanetune.forecast.outcome_signs import SHORTEST, Signs
 from sanetune.typed_json import from_json
 
@@ -150,7 +150,7 @@ def failing_signs(signs: Signs, expected: Expected, there: float) -> dict[str, f
     def distance(loss: float) -> float:
         return max(-FAR, min(FAR, (expected.centre - math.log(max(loss, 1e-6))) / expected.spread))
 
-    limits = {"from_there": distance(there), "from_own": distance(OWN * signs.lowest)}
+    limits = {"from_there": distance(there), "from_own": distance(own_limit(signs.lowest))}
     return signs.values | limits | {"from_nearest": max(limits.values())}
 
 

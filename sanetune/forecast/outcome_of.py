@@ -13,7 +13,7 @@ from sanetune.curves.paired import paired_difference
 from sanetune.curves.robust import middle
 from sanetune.curves.series import Evaluation
 from sanetune.forecast.beginning import FEWEST, Beginning
-from sanetune.forecast.outcome import OWN, EarlierForecast, LossRange, OutcomeForecast, OutcomeVerdict
+from sanetune.forecast.outcome import EarlierForecast, LossRange, OutcomeForecast, OutcomeVerdict, own_limit
 from sanetune.forecast.outcome_calibration import Calibration, Calibrations, Expected, Stage, calibrations
 from sanetune.forecast.outcome_signs import RECENT, Signs, signs_of
 
@@ -115,7 +115,7 @@ def _stage(beginning: Beginning, known: Calibration) -> Stage:
 
 def _ended(beginning: Beginning, signs: Signs, there: float, reason: str) -> OutcomeForecast:
     """A run that has come to its end: nothing is left to forecast."""
-    rose = signs.last > OWN * signs.lowest
+    rose = signs.last > own_limit(signs.lowest)
     failed = signs.last > there or rose
     above = f"It ended {units.share(signs.last / signs.lowest - 1)} above its lowest evaluation."
     return OutcomeForecast(
