@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sanetune.atomic import write_text
+from sanetune.engine.appending import json_objects
 from sanetune.engine.out_of_memory import is_out_of_memory
 from sanetune.engine.watcher import TrackerText
 from sanetune.errors import UserError
@@ -59,10 +60,11 @@ class RunSamples:
     def begin(self, step: int) -> None:
         """Drop the answers after optimizer step ``step``: a resumed run gives them again."""
         path = self._run.samples_over_time
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if step and path.is_file() else []
-        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-        if kept or path.is_file():
-            write_text(path, "".join(kept))
+        if not path.is_file():
+            return
+        made = json_objects(path) if step else []
+        kept = [one for one in made if isinstance(one.get("step"), int) and one["step"] <= step]
+        write_text(path, "".join(map(_line, kept)))
 
     def ask(self, step: int, *, last: bool) -> TrackerText | None:
         """Ask the model after optimizer step ``step``; None where that is left out."""
@@ -90,9 +92,8 @@ class RunSamples:
             {"prompt": _shown(messages), "answer": answer.text, "ended": answer.ended}
             for messages, answer in zip(self._prompts.messages, answers, strict=True)
         ]
-        line = json.dumps({"step": step, "samples": samples, "seconds": round(seconds, 3)}, ensure_ascii=False)
         with self._run.samples_over_time.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+            file.write(_line({"step": step, "samples": samples, "seconds": round(seconds, 3)}))
         text = "\n\n".join(f"**{one['prompt']}**\n\n{one['answer']}" for one in samples)
         return TrackerText("samples", step, text)
 
@@ -106,6 +107,10 @@ class RunSamples:
         if not self._left_out:
             self._left_out = True
             self._publish(Note(f"answers at evaluations are left out from here on: {reason} (run.samples)"))
+
+
+def _line(values: dict[str, Any]) -> str:
+    return json.dumps(values, ensure_ascii=False) + "\n"
 
 
 def _shown(messages: list[Message]) -> str:

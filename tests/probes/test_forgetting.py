@@ -149,3 +149,11 @@ def test_a_file_that_cannot_be_used_is_named_once(tmp_path: Path, content: bytes
 def test_a_missing_file_is_no_traceback() -> None:
     with pytest.raises(DataError, match="cannot be read"):
         material_of("/nowhere/keep.jsonl")
+
+
+def test_a_text_with_another_line_break_is_one_text(tmp_path: Path) -> None:
+    file = tmp_path / "keep.jsonl"
+    text = "A river\u2028is a stream\x85of water."
+    file.write_text(json.dumps({"text": text}, ensure_ascii=False) + "\n", encoding="utf-8")
+    found = material_of(str(file))
+    assert found is not None and [one.text for one in found.texts] == [text]

@@ -11,8 +11,9 @@ import pytest
 
 from sanetune.config.load import load
 from sanetune.config.schema import Config
+from sanetune.data.prepare import prepare
 from sanetune.demo import MODEL, TRAIN
-from sanetune.events import Event, Note
+from sanetune.events import Event, Note, silent
 from sanetune.runs import Run
 from sanetune.workflows import run_samples
 from sanetune.workflows.train import train
@@ -45,7 +46,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Con
 
 
 def lines(run: Run) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in run.samples_over_time.read_text().splitlines()]
+    return [json.loads(line) for line in run.samples_over_time.read_text(encoding="utf-8").split("\n")[:-1]]
 
 
 def test_the_same_prompts_at_each_evaluation_in_the_run_and_in_tensorboard(config: Callable[..., Config]) -> None:
@@ -94,3 +95,20 @@ def test_a_resumed_run_has_each_step_once(config: Callable[..., Config]) -> None
     train(config(samples=1))
     result = train(config("train.max_steps=6", samples=1), resume=True)
     assert [line["step"] for line in lines(result.run)] == [0, 2, 4, 6]
+
+
+@pytest.mark.parametrize("answer", ["first\u2028second", "first\u2029second", "first\x85second"])
+def test_a_run_whose_answers_have_other_line_breaks_goes_on_even_after_a_kill_inside_a_character(
+    config: Callable[..., Config], tmp_path: Path, answer: str
+) -> None:
+    run = Run(tmp_path / "run")
+    run.path.mkdir()
+    made = [{"step": step, "samples": [{"prompt": "Hm?", "answer": answer, "ended": True}]} for step in (0, 10, 20)]
+    run.samples_over_time.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in made), "utf-8")
+    with run.samples_over_time.open("ab") as file:
+        file.write('{"step": 5, "samples": [{"prompt": "é'.encode()[:-1])
+    samples = run_samples.RunSamples(prepare(config()), run, ["Hm?"], 1, silent, lambda: None)
+    samples.begin(10)
+    assert lines(run) == made[:2]
+    samples.begin(0)
+    assert run.samples_over_time.read_bytes() == b""

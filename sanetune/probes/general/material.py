@@ -104,7 +104,8 @@ def read_material(file: Path, source: str) -> GeneralMaterial:
     """
     prompts: list[GeneralPrompt] = []
     texts: list[GeneralText] = []
-    for number, line in enumerate(_content(file).splitlines(), start=1):
+    # Not `splitlines`, which also splits at characters that JSON has in its texts as they are, U+2028 for one.
+    for number, line in enumerate(_content(file).split("\n"), start=1):
         if not line.strip():
             continue
         place = Place(file, line=number)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sanetune.engine.appending import json_objects
 from sanetune.typed_json import from_json
 
 if TYPE_CHECKING:
@@ -61,10 +61,10 @@ def answers_over_time(run: Run) -> list[AnswersAt]:
     try:
         if not run.samples_over_time.is_file() or run.samples_over_time.stat().st_size > LARGEST:
             return []
-        lines = run.samples_over_time.read_text(encoding="utf-8", errors="replace").splitlines()
+        objects = json_objects(run.samples_over_time)
     except OSError:
         return []
-    found = {one.step: one for one in _read(lines)}
+    found = {one.step: one for one in _read(objects)}
     return [found[step] for step in sorted(found)]
 
 
@@ -85,11 +85,11 @@ def by_prompt(steps: Sequence[AnswersAt]) -> list[PromptOverTime]:
     ]
 
 
-def _read(lines: Sequence[str]) -> Iterator[AnswersAt]:
-    for line in lines:
+def _read(objects: Sequence[object]) -> Iterator[AnswersAt]:
+    for one in objects:
         try:
-            yield from_json(AnswersAt, json.loads(line))
-        except (ValueError, RecursionError):
+            yield from_json(AnswersAt, one)
+        except ValueError:
             continue
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from sanetune.curves.proportions import clopper_pearson, sign_test, wilson
 from sanetune.engine.answer import Answer
+from sanetune.engine.appending import json_objects
 from sanetune.runs import Run
 from sanetune.workflows.comparing.result import Compared
 
@@ -152,15 +153,8 @@ def _alike(one: Answer, other: Answer) -> bool:
 
 def _read(file: Path) -> Sequence[tuple[str, Vote]]:
     """The votes in a file; the last of a ballot counts. Lines that a kill or a stranger has left are left out."""
-    found: list[tuple[str, Vote]] = []
-    if not file.is_file():
-        return found
-    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            value = json.loads(line)
-            key, vote = str(value["key"]), value["vote"]
-        except (ValueError, KeyError, TypeError):
-            continue
-        if vote in ("first", "second", "tie"):
-            found.append((key, vote))
-    return found
+    return [
+        (str(one["key"]), one["vote"])
+        for one in json_objects(file)
+        if "key" in one and one.get("vote") in ("first", "second", "tie")
+    ]

@@ -69,3 +69,11 @@ def test_a_text_of_the_model_is_text(tmp_path: Path) -> None:
     run = asked(made(tmp_path / "run"), 0, 10, text=sample.EVIL)
     read = Reader(page(view_of_run(load(run.config), run)))
     assert not read.of("img") and "<script>alert(1)</script>" in read.text
+
+
+def test_an_answer_with_another_line_break_is_one_answer(tmp_path: Path) -> None:
+    run = made(tmp_path / "run")
+    line = {"step": 10, "samples": [{"prompt": "Hm?", "answer": "first\u2028second", "ended": True}]}
+    run.samples_over_time.write_text(json.dumps(line, ensure_ascii=False) + "\n", encoding="utf-8")
+    (one,) = answers_over_time(run)
+    assert one.samples[0].answer == "first\u2028second"

@@ -104,3 +104,10 @@ def test_the_win_rate_has_scipys_intervals(run: Run) -> None:
         interval = test.proportion_ci(0.95, method)
         assert figures[name] == pytest.approx([interval.low, interval.high])
     assert Votes(Run(run.path / "none"), FOUND).tally().to_json()["win_rate"] is None
+
+
+def test_votes_on_a_run_whose_name_has_another_line_break_are_kept(run: Run) -> None:
+    found = replace(FOUND, models=[FOUND.models[0], replace(FOUND.models[1], name="first\u2028second")])
+    votes = Votes(run, found)
+    votes.cast(votes.open()[0], "second")
+    assert Votes(run, found).tally().wins == 1
