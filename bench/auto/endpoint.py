@@ -73,6 +73,7 @@ def _judged(folder: Path, address: str, count: int) -> tuple[str, ...]:
     from sanetune.workflows.auto.known import Known
     from sanetune.workflows.comparing.result import AskedPrompt, Compared, Model
     from sanetune.workflows.comparing.stored import store
+    from sanetune.workflows.evaluating.weights import WeightsStamp
 
     some = pairs()[:count]
     site = Site(folder)
@@ -80,8 +81,10 @@ def _judged(folder: Path, address: str, count: int) -> tuple[str, ...]:
     run.model.mkdir(parents=True)
     (run.model / "config.json").write_text("{}")
     prompts = [AskedPrompt([{"role": "user", "content": question}]) for question, _ in some]
-    base = Model("base", "b", [Answer(some[(n + 1) % count][1], True, 9) for n in range(count)])
-    tuned = Model("tuned", "t", [Answer(answer, True, 9) for _, answer in some])
+    wrong = [Answer(some[(n + 1) % count][1], True, 9) for n in range(count)]
+    base = Model("base", "b", wrong, weights=WeightsStamp("b"))
+    right = [Answer(answer, True, 9) for _, answer in some]
+    tuned = Model("tuned", "t", right, weights=WeightsStamp.of(str(run.model)))
     store(run, [run], Compared(prompts, [base, tuned], 64), [])
     began = time.perf_counter()
     found = judge(site, Known(), _agent(address, folder))

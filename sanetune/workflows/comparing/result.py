@@ -14,6 +14,7 @@ from sanetune.data.conversation import Message
 from sanetune.engine.answer import Answer
 from sanetune.typed_json import from_json, to_json
 from sanetune.workflows.evaluating.result import ModelScores
+from sanetune.workflows.evaluating.weights import WeightsStamp
 
 SCHEMA = 2
 """Raised with every change after which earlier answers are others. 2: the limit on an answer depends on no batch."""
@@ -52,6 +53,7 @@ class Model:
         losses: Of the validation documents; None: there are none.
         marks: Measure -> for each prompt whether its answer has it; None: the measure does not apply to it.
         repeated: Mean proportion of four-word runs that stood in the same answer before.
+        weights: Which weights were asked; None: an earlier version did not write it down.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Model:
     losses: DocumentLosses | None = None
     marks: dict[str, list[bool | None]] = field(default_factory=dict)
     repeated: float = 0.0
+    weights: WeightsStamp | None = None
 
     @property
     def tokens(self) -> float:

@@ -18,8 +18,9 @@ from sanetune.runs import Run
 from sanetune.workflows.compare import load_model_of, open_run
 from sanetune.workflows.comparing.measures import AnswerMeasures
 from sanetune.workflows.comparing.result import SCHEMA, AskedPrompt, Compared, Model
-from sanetune.workflows.comparing.stored import read_stored, store
+from sanetune.workflows.comparing.stored import read_any, store
 from sanetune.workflows.evaluating.result import BASE, TUNED, ModelScores, fresh_scores
+from sanetune.workflows.evaluating.weights import WeightsStamp
 
 if TYPE_CHECKING:
     from sanetune.probes.document_losses import Document
@@ -46,11 +47,16 @@ class Side:
     prepared: Prepared
     tuned: bool
 
+    @property
+    def revision(self) -> str | None:
+        """Of the base on the Hub; None: that of today, or a tuned model."""
+        return None if self.tuned else self.config.model.revision
+
 
 def compare_runs(paths: Sequence[Path], own: Sequence[str] = (), count: int = 5, publish: Publish = silent) -> Compared:
     """Compare base and tuned model of one run, or the tuned models of several, and store what was found.
 
-    What an earlier comparison stored is used where prompts, documents and models are the same.
+    What an earlier comparison stored of a model is used where prompts, documents and weights are the same.
 
     Args:
         paths: The runs' folders; the others are judged beside the first.
@@ -75,7 +81,7 @@ def compare_runs(paths: Sequence[Path], own: Sequence[str] = (), count: int = 5,
     ]
     measures = AnswerMeasures.of(prompts, asked.tools, first.prepared)
     limit = max_new_tokens(first.prepared, asked)
-    stored = read_stored(first.run, [one.run for one in sides])
+    stored = read_any(first.run, [one.run for one in sides])
     same = stored is not None and (stored.schema, stored.prompts, stored.max_new_tokens) == (SCHEMA, prompts, limit)
     known = stored if same else None
     models = [_known(one, known) or _asked(one, asked) for one in sides]
@@ -102,7 +108,8 @@ def _sides(opened: list[tuple[Run, Config]], publish: Publish) -> list[Side]:
         )
     names = _names([run for run, _ in opened])
     return [
-        Side(name, str(run.model), run, config, prepare(config, publish=publish), tuned=True)
+        # Absolute: by their folders the page tells these models apart, from whatever folder it is made.
+        Side(name, str(run.model.resolve()), run, config, prepare(config, publish=publish), tuned=True)
         for name, (run, config) in zip(names, opened, strict=True)
     ]
 
@@ -154,10 +161,10 @@ def _known(side: Side, stored: Compared | None) -> Model | None:
     """What an earlier comparison stored of the model; None where it has to be asked."""
     if stored is None:
         return None
-    found = next((one for one in stored.models if (one.name, one.path) == (side.name, side.path)), None)
-    if found is None or not _same_documents(found, side):
+    found = next((one for one in stored.models if one.name == side.name), None)
+    if found is None or found.weights is None or not found.weights.still(side.path, side.revision):
         return None
-    return replace(found, marks={})
+    return replace(found, path=side.path, marks={}) if _same_documents(found, side) else None
 
 
 def _same_documents(model: Model, side: Side) -> bool:
@@ -177,11 +184,11 @@ def _asked(side: Side, prompts: Prompts) -> Model:
     from sanetune.probes.document_losses import document_losses
     from sanetune.probes.prompts import answers
 
+    stamp = WeightsStamp.of(side.path, side.revision)
     model = load_model_of(side.run, side.config, side.prepared.tokenizer, tuned=side.tuned)
     try:
-        return Model(
-            side.name, side.path, answers(model, side.prepared, prompts), document_losses(model, side.prepared)
-        )
+        said, losses = answers(model, side.prepared, prompts), document_losses(model, side.prepared)
+        return Model(side.name, side.path, said, losses, weights=stamp)
     finally:
         del model
         gc.collect()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from sanetune.probes.results import Comparison, Sample
 from sanetune.runs import Run
@@ -13,16 +15,31 @@ KEY = "compared"
 """Key of ``comparison.json`` under which all that a comparison found is; beside it is what earlier versions wrote."""
 
 
-def read_stored(first: Run, runs: Sequence[Run]) -> Compared | None:
-    """Return the stored comparison of these runs; None where there is none, or a model is newer than it."""
-    file = first.comparison_with(runs)
+def read_any(first: Run, runs: Sequence[Run]) -> Compared | None:
+    """Return the stored comparison of these runs, whatever weights they have by now; None where there is none."""
     try:
-        made = file.stat().st_mtime_ns
-        if any((run.model / "config.json").stat().st_mtime_ns > made for run in runs):
-            return None
-        return Compared.from_json(json.loads(file.read_text(encoding="utf-8"))[KEY])
+        return Compared.from_json(json.loads(first.comparison_with(runs).read_text(encoding="utf-8"))[KEY])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def read_stored(first: Run, runs: Sequence[Run]) -> Compared | None:
+    """Return the stored comparison of these runs, of several with their models in the order of ``runs``.
+
+    None where there is none, where it is of models in other folders, or of weights that a model has no longer.
+    """
+    found = read_any(first, runs)
+    if found is None or len(found.models) != max(2, len(runs)):
+        return None
+    if len(runs) > 1:
+        by_path = {Path(one.path).resolve(): one for one in found.models}
+        if by_path.keys() != {run.model.resolve() for run in runs}:
+            return None
+        found = replace(found, models=[by_path[run.model.resolve()] for run in runs])
+    bases = [one.path for one in found.models[: -len(runs)]]
+    names = [*bases, *(str(run.model) for run in runs)]
+    same = all(one.weights and one.weights.still(name) for one, name in zip(found.models, names, strict=True))
+    return found if same else None
 
 
 def store(first: Run, runs: Sequence[Run], found: Compared, stop_token_ids: Sequence[int]) -> None:

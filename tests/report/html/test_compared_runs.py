@@ -13,7 +13,7 @@ from sanetune.runs import Run
 from sanetune.workflows.comparing.stored import store
 from tests.report.html.test_page import Reader
 from tests.report.runs_made import answered, made
-from tests.workflows.comparing.made import compared, model
+from tests.workflows.comparing.made import compared, model, of_runs
 
 
 def test_the_lowest_loss_on_the_same_rows_is_marked(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_the_verdict_of_compare_is_shown_or_how_to_get_one(tmp_path: Path) -> No
     assert "sanetune compare" in Reader(page_of_runs(runs)).text.split("Results")[-1]
     first = model("a", {"ends by itself": [True] * 8}, 1.0)
     found = compared(first, model("b", {"ends by itself": [False] * 8}, 2.0))
-    store(runs[0], runs, found, [])
+    store(runs[0], runs, of_runs(found, *runs), [])
     text = Reader(page_of_runs(runs)).text
     assert "compared with a: worse in validation loss and ends by itself" in text
     assert "were not compared yet" not in text
@@ -116,7 +116,7 @@ def test_answers_and_counts_are_those_of_the_comparison_of_these_runs(tmp_path: 
     for run in runs:
         answered(run, f"asked of {run.name} alone")
     first = model("a", {"ends by itself": [True] * 8})
-    store(runs[0], runs, compared(first, model("b", {"ends by itself": [False] * 8})), [])
+    store(runs[0], runs, of_runs(compared(first, model("b", {"ends by itself": [False] * 8})), *runs), [])
     text = Reader(page_of_runs(runs)).text
     assert "8 of 8" in text and "a says 3" in text and "b says 3" in text and "alone" not in text
     assert "8 prompts, the same for all, at most 64 tokens for each answer" in text
@@ -127,7 +127,8 @@ def test_answers_and_counts_are_those_of_the_comparison_of_these_runs(tmp_path: 
 
 def test_answers_of_three_runs_stand_below_their_own_names(tmp_path: Path) -> None:
     runs = [made(tmp_path / name, phase="finished") for name in ("a", "b", "c")]
-    store(runs[0], runs, compared(*(model(name, {"ends by itself": [name != "b"] * 8}) for name in "abc")), [])
+    found = compared(*(model(name, {"ends by itself": [name != "b"] * 8}) for name in "abc"))
+    store(runs[0], runs, of_runs(found, *runs), [])
     text = Reader(page_of_runs([runs[0], runs[2], runs[1]])).text
     assert text.index("a says 3") < text.index("c says 3") < text.index("b says 3")
 

@@ -18,6 +18,7 @@ from sanetune.workflows.comparing.result import AskedPrompt, Compared, Model
 from sanetune.workflows.comparing.stored import store
 from tests.report import runs_made
 from tests.report.html import views
+from tests.workflows.comparing.made import of_runs
 
 LOSSES = {0: 3.0, 10: 1.0, 20: 1.5}
 
@@ -55,7 +56,7 @@ def test_the_verdict_of_a_comparison_is_beside_the_answers(
     models = [
         Model(name, name, answers, marks={"exact": [bool(has)] * 20}) for name, has in (("b", base), ("t", tuned))
     ]
-    store(run, [run], Compared(prompts, models), ())
+    store(run, [run], of_runs(Compared(prompts, models), run), ())
     view = run_view(run)
     assert view is not None and view.samples_text == f"ended by themselves: base 20, tuned 20 of 20{words}"
 

@@ -28,6 +28,7 @@ from sanetune.workflows.auto.machine import BudgetSpentError
 from sanetune.workflows.auto.request import Request, settings_of
 from sanetune.workflows.comparing.result import AskedPrompt, Compared, Model
 from sanetune.workflows.comparing.stored import store
+from tests.workflows.comparing.made import of_runs
 
 KEY = "sk-secret-of-the-test"
 
@@ -302,7 +303,8 @@ def compared(tmp_path: Path) -> Path:
     tuned = Model("tuned", "t", [Answer(f"good {n}" if n else "bad 0", True, 2) for n in range(20)])
     (run.model).mkdir(parents=True)
     (run.model / "config.json").write_text("{}")
-    store(Run(run.path), [Run(run.path)], Compared(prompts, [base, tuned], 16), [])
+    run = Run(run.path)
+    store(run, [run], of_runs(Compared(prompts, [base, tuned], 16), run), [])
     return tmp_path
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from sanetune.curves.documents import DocumentLosses
 from sanetune.engine.answer import Answer
+from sanetune.runs import Run
 from sanetune.workflows.comparing.result import AskedPrompt, Compared, Model
+from sanetune.workflows.evaluating.weights import WeightsStamp
 
 
 def prompts(count: int) -> list[AskedPrompt]:
@@ -26,3 +31,15 @@ def model(name: str, marks: dict[str, list[bool | None]], loss: float | None = N
 def compared(*models: Model) -> Compared:
     """A comparison of these models."""
     return Compared(prompts(len(models[0].answers)), list(models), 64)
+
+
+def of_runs(found: Compared, *runs: Run) -> Compared:
+    """``found`` as a comparison of the models that ``runs`` have now; of one run, of its base and its model."""
+    paths = [str(run.model.resolve()) for run in runs]
+    if len(runs) == 1:
+        paths.insert(0, found.models[0].path)
+    stamps = [WeightsStamp.of(path) if Path(path).is_dir() else WeightsStamp(path) for path in paths]
+    models = [
+        replace(one, path=path, weights=stamp) for one, path, stamp in zip(found.models, paths, stamps, strict=True)
+    ]
+    return replace(found, models=models)

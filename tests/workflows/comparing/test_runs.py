@@ -20,6 +20,7 @@ from sanetune.workflows import compare
 from sanetune.workflows.comparing.measures import CALLS, ENDS, FORMAT_KEPT, REPEATS_ITSELF
 from sanetune.workflows.comparing.result import LOSS
 from sanetune.workflows.comparing.runs import compare_runs
+from sanetune.workflows.comparing.stored import read_stored
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -87,13 +88,39 @@ def test_a_run_is_better_than_its_base_and_is_measured_once(home: Path, loads: l
     assert Comparison.from_json(stored).tuned_loss == pytest.approx(tuned.losses.loss)
 
 
-def test_a_model_that_was_trained_on_is_asked_anew(home: Path, loads: list[bool]) -> None:
+def scaled(model: Path) -> None:
+    """Other weights in the folder of a model; its configuration keeps its time."""
+    from safetensors.torch import load_file, save_file
+
+    file = model / "model.safetensors"
+    save_file({name: 0.5 * value for name, value in load_file(file).items()}, file, {"format": "pt"})
+
+
+def test_a_model_whose_weights_have_changed_is_asked_anew_and_no_other(home: Path, loads: list[bool]) -> None:
     run = Run(copied(home, "trained-on"))
+    base = shutil.copytree(MODEL, home / "own-base")
+    run.config.write_text(run.config.read_text().replace(str(MODEL), str(base)))
+    before = compare_runs([run.path], count=1)
+    for folder, again in ((run.model, True), (base, False)):
+        loads.clear()
+        scaled(folder)
+        assert read_stored(run, [run]) is None, "the page and the judge have no use for it"
+        after = compare_runs([run.path], count=1)
+        assert loads == [again]
+        assert after.models[again].losses != before.models[again].losses
+        assert read_stored(run, [run]) == after
+
+
+def test_a_model_is_the_same_by_whatever_path_and_whenever_it_was_copied(
+    home: Path, loads: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(copied(home, "by-path"))
     compare_runs([run.path], count=1)
     loads.clear()
+    monkeypatch.chdir(home)
     (run.model / "config.json").write_bytes((run.model / "config.json").read_bytes())
-    compare_runs([run.path], count=1)
-    assert loads == [False, True]
+    compare_runs([Path("by-path")], count=1)
+    assert loads == []
 
 
 def test_models_whose_stored_answers_had_other_limits_are_asked_anew(home: Path, loads: list[bool]) -> None:
