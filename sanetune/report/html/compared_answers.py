@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sanetune import units
@@ -67,16 +67,9 @@ def compared_answers(runs: Sequence[Run], names: Sequence[str], views: Sequence[
 
 def _stored(runs: Sequence[Run]) -> Compared | None:
     """What was stored in the folder of whichever run was named first then, its models in the order of ``runs``."""
-    names = [run.name for run in runs]
     for run in runs:
         found = read_stored(run, runs)
-        if found is None or any(len(one.answers) != len(found.prompts) for one in found.models):
-            continue
-        by_name = {one.name: one for one in found.models}
-        if set(by_name) == set(names):
-            return replace(found, models=[by_name[name] for name in names])
-        # Folders of one name are told apart by the folder above, which another working directory may call otherwise.
-        if run is runs[0] and len(found.models) == len(runs):
+        if found is not None and all(len(one.answers) == len(found.prompts) for one in found.models):
             return found
     return None
 

@@ -133,6 +133,22 @@ def test_answers_of_three_runs_stand_below_their_own_names(tmp_path: Path) -> No
     assert text.index("a says 3") < text.index("c says 3") < text.index("b says 3")
 
 
+def test_answers_of_runs_of_one_name_stand_below_their_own_run_in_any_order(tmp_path: Path) -> None:
+    runs = [made(tmp_path / name / "run", phase="finished") for name in "abc"]
+    found = compared(*(model(f"{name}/run", {}, loss) for name, loss in (("a", 2.0), ("b", 1.0), ("c", 3.0))))
+    store(runs[0], runs, of_runs(found, *runs), [])
+    text = Reader(page_of_runs([runs[0], runs[2], runs[1]])).text
+    assert text.index("a/run says 3") < text.index("c/run says 3") < text.index("b/run says 3")
+    assert text.index("worse in validation loss") < text.index("better in validation loss")
+
+
+def test_a_comparison_of_models_in_other_folders_is_not_shown(tmp_path: Path) -> None:
+    runs = [made(tmp_path / name, phase="finished") for name in "ab"]
+    elsewhere = [made(tmp_path / "moved" / name, phase="finished") for name in "ab"]
+    store(runs[0], runs, of_runs(compared(model("a", {}), model("b", {})), *elsewhere), [])
+    assert "says 3" not in Reader(page_of_runs(runs)).text
+
+
 def test_answers_that_were_made_in_other_ways_are_said_not_to_compare(tmp_path: Path) -> None:
     runs = [made(tmp_path / name, phase="finished") for name in ("a", "b")]
     answered(runs[0], "one")
