@@ -93,7 +93,7 @@ def _with_experiments(view: RunView, run: Run, found: Experiments, config: Confi
     """What a run's own files and the experiments before it say together."""
     evaluations = view.curve.validation if view.curve else []
     last = evaluations[-1] if evaluations else None
-    is_over = run.finished or bool(view.status and view.status.is_over)
+    is_over = bool(view.status and view.status.is_over)
     return replace(
         view,
         end=end_of(run, found, last, is_over=is_over) if view.curve else None,

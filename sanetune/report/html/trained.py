@@ -51,7 +51,7 @@ def run_view(run: Run) -> RunView | None:
     state = read_state(run)
     return RunView(
         curve,
-        _text(records[-1], curve, lowest, is_over=run.finished or bool(status and status.is_over)),
+        _text(records[-1], curve, lowest, is_over=bool(status and status.is_over)),
         lowest.step if lowest and lowest is not curve.validation[-1] else None,
         records[-1].seconds,
         speed.step_seconds,

@@ -12,8 +12,9 @@ import pytest
 from sanetune.config.load import load
 from sanetune.engine.metrics import Record, to_line
 from sanetune.report.html.page import page
-from sanetune.report.html.run_page import view_of_run
+from sanetune.report.html.run_page import live_page, view_of_run
 from sanetune.report.html.status import status_of
+from sanetune.report.html.trained import run_view
 from sanetune.runs import Run
 from sanetune.typed_json import to_json
 from sanetune.workflows.run_state import Phase, RunState
@@ -63,6 +64,31 @@ def test_a_finished_run_is_finished_whatever_was_written_before(tmp_path: Path) 
     finish(run)
     found = status_of(run, RECORDS)
     assert found is not None and found.title == "Finished"
+
+
+@pytest.mark.parametrize(
+    ("alive", "host", "title"),
+    [(True, "", "Running"), (False, "", "Ended without a word"), (False, "elsewhere", "Not finished")],
+)
+def test_a_finished_run_that_is_trained_for_longer_is_not_finished_until_its_new_model_is_there(
+    tmp_path: Path, alive: bool, host: str, title: str
+) -> None:
+    finish(Run(tmp_path))
+    os.utime(tmp_path / "model" / "config.json", (1, 1))
+    run = wrote(tmp_path, "running", alive=alive, host=host)
+    found = status_of(run, RECORDS)
+    assert found is not None and found.title == title
+
+
+def test_the_page_of_a_run_that_is_trained_for_longer_says_that_it_goes_on(tmp_path: Path) -> None:
+    finish(Run(tmp_path))
+    run = wrote(tmp_path, "running")
+    run.metrics.write_text("".join(to_line(one) for one in RECORDS))
+    settings = load({"model": {"name": "somewhere"}, "data": {"train": "rows.jsonl"}})
+    assert not live_page(settings, run, "/data").is_over
+    found = run_view(run)
+    assert found is not None and found.text.startswith("10 steps so far") and found.status is not None
+    assert found.status.progress == 0.25
 
 
 def test_of_a_run_on_another_machine_it_is_not_said_that_it_goes_on(tmp_path: Path) -> None:
