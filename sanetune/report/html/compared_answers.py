@@ -67,11 +67,7 @@ def compared_answers(runs: Sequence[Run], names: Sequence[str], views: Sequence[
 
 def _stored(runs: Sequence[Run]) -> Compared | None:
     """What was stored in the folder of whichever run was named first then, its models in the order of ``runs``."""
-    for run in runs:
-        found = read_stored(run, runs)
-        if found is not None and all(len(one.answers) == len(found.prompts) for one in found.models):
-            return found
-    return None
+    return next((found for run in runs if (found := read_stored(run, runs))), None)
 
 
 def _together(found: Compared, first: str) -> ComparedAnswers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sanetune import units
@@ -17,7 +18,7 @@ from sanetune.report.html.status import status_of
 from sanetune.report.html.view import RunView
 from sanetune.report.html.watched import watched
 from sanetune.text import in_a_row
-from sanetune.workflows.comparing.stored import read_stored
+from sanetune.workflows.comparing.stored import comparison_of, read_stored
 from sanetune.workflows.run_state import read_state
 
 ENDED_EARLY = "curve-stopped-early"
@@ -26,8 +27,9 @@ ENDED_EARLY = "curve-stopped-early"
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve, Evaluation
     from sanetune.finding import Finding
+    from sanetune.probes.results import Sample
     from sanetune.runs import Run
-    from sanetune.workflows.comparing.result import Pair
+    from sanetune.workflows.comparing.result import Compared, Pair
 
 
 def run_view(run: Run) -> RunView | None:
@@ -35,13 +37,16 @@ def run_view(run: Run) -> RunView | None:
     records = _records(run)
     watch = watched(run)
     status = status_of(run, records, watch.ended)
-    comparison = _comparison(run)
+    running = status is not None and status.kind == "running"
+    # A model that is there while a run goes on is of before, and so are its answers.
+    judged = None if running else read_stored(run, [run])
+    comparison = None if running else comparison_of(judged) if judged and judged.prompts else _at_the_end(run)
     samples = comparison.samples if comparison else []
     limit = comparison.decoding.get("max_new_tokens") if comparison else None
     if not records:
         if comparison is None and (status is None or status.kind == "finished"):
             return None
-        return RunView(samples=samples, samples_text=_answers_text(run, comparison), status=status, answer_limit=limit)
+        return RunView(samples=samples, samples_text=_answers_text(samples, judged), status=status, answer_limit=limit)
     curve = curve_of(records)
     lowest = min(curve.validation, key=lambda one: one.loss, default=None)
     speed = speed_of(records)
@@ -60,9 +65,9 @@ def run_view(run: Run) -> RunView | None:
         status,
         watch.fired,
         samples,
-        _answers_text(run, comparison),
+        _answers_text(samples, judged),
         # What the watch found has its rows and its step. While a run goes on, the watch is who judges it.
-        [] if status and status.kind == "running" else [one for one in _findings(run) if one.check not in known],
+        [] if running else [one for one in _findings(run) if one.check not in known],
         answers_over_time(run),
         answer_limit=limit,
     )
@@ -85,14 +90,13 @@ def _findings(run: Run) -> list[Finding]:
         return []
 
 
-def _comparison(run: Run) -> Comparison | None:
-    """The last comparison of both models, else the answers at the end of the run."""
-    for file in (run.comparison, run.samples):
-        try:
-            if file.is_file() and (found := Comparison.from_json(run.read_json(file))).samples:
-                return found
-        except (RunError, OSError, KeyError, TypeError, ValueError):
-            continue  # the base model's answers alone, or another version's file
+def _at_the_end(run: Run) -> Comparison | None:
+    """The answers of both models at the end of the run."""
+    try:
+        if run.samples.is_file() and (found := Comparison.from_json(run.read_json(run.samples))).samples:
+            return found
+    except (RunError, OSError, KeyError, TypeError, ValueError):
+        pass  # the base model's answers alone, or another version's file
     return None
 
 
@@ -109,14 +113,13 @@ def _text(last: Record, curve: Curve, lowest: Evaluation | None, *, is_over: boo
     return words
 
 
-def _answers_text(run: Run, comparison: Comparison | None) -> str:
+def _answers_text(samples: Sequence[Sample], judged: Compared | None) -> str:
     """How many answers of both models end by themselves, and what `sanetune compare` has judged."""
-    if comparison is None or not comparison.samples:
+    if not samples:
         return ""
-    base, tuned = (sum(getattr(one, side).ended for one in comparison.samples) for side in ("base", "tuned"))
-    ended = f"ended by themselves: base {base:,}, tuned {tuned:,} of {len(comparison.samples):,}"
-    found = read_stored(run, [run])
-    return "; ".join([ended, *(verdict_text(pair) for pair in (found.pairs[:1] if found else ()))])
+    base, tuned = (sum(getattr(one, side).ended for one in samples) for side in ("base", "tuned"))
+    ended = f"ended by themselves: base {base:,}, tuned {tuned:,} of {len(samples):,}"
+    return "; ".join([ended, *(verdict_text(pair) for pair in (judged.pairs[:1] if judged else ()))])
 
 
 def verdict_text(pair: Pair, other: str = "the base") -> str:

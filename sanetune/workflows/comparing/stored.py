@@ -31,6 +31,8 @@ def read_stored(first: Run, runs: Sequence[Run]) -> Compared | None:
     found = read_any(first, runs)
     if found is None or len(found.models) != max(2, len(runs)):
         return None
+    if any(len(one.answers) != len(found.prompts) for one in found.models):
+        return None
     if len(runs) > 1:
         by_path = {Path(one.path).resolve(): one for one in found.models}
         if by_path.keys() != {run.model.resolve() for run in runs}:

@@ -41,7 +41,7 @@ def test_only_settings_that_differ_are_shown(tmp_path: Path) -> None:
 
 
 def test_answers_to_the_same_prompts_stand_side_by_side(tmp_path: Path) -> None:
-    runs = [made(tmp_path / "a"), made(tmp_path / "b")]
+    runs = [made(tmp_path / name, phase="finished") for name in ("a", "b")]
     assert "Answers to the same prompts" not in Reader(page_of_runs(runs)).text
     answered(runs[0], "the first")
     answered(runs[1], "<script>alert(1)</script>")
@@ -164,7 +164,7 @@ def test_answers_that_were_made_in_other_ways_are_said_not_to_compare(tmp_path: 
 
 
 def test_a_prompt_of_several_messages_says_so(tmp_path: Path) -> None:
-    runs = [made(tmp_path / name) for name in ("a", "b")]
+    runs = [made(tmp_path / name, phase="finished") for name in ("a", "b")]
     for run in runs:
         answered(run, run.name)
         plain = json.loads(run.samples.read_text())

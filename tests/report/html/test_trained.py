@@ -108,9 +108,28 @@ def test_a_later_comparison_counts_for_more_than_the_answers_at_the_end(tmp_path
     view = run_view(run)
     assert view is not None and view.samples[0].tuned.text == "tuned at the end"
     assert view.samples_text == "ended by themselves: base 0, tuned 1 of 1"
-    run.write_json(run.comparison, compared("later").to_json())
+    (run.model).mkdir()
+    (run.model / "config.json").write_text("{}")
+    prompt = AskedPrompt([{"role": "user", "content": "Hm?"}], "Yes.")
+    models = [Model(name, name, [Answer(f"{name} later", ended=True, tokens=9)]) for name in ("base", "tuned")]
+    store(run, [run], of_runs(Compared([prompt], models), run), ())
     view = run_view(run)
     assert view is not None and view.samples[0].tuned.text == "tuned later"
+
+    (run.model / "model.safetensors").write_text("more training")
+    run.write_json(run.samples, compared("at the new end").to_json())
+    view = run_view(run)
+    assert view is not None and view.samples[0].tuned.text == "tuned at the new end"
+    assert "compared with the base" not in view.samples_text
+
+
+def test_a_run_that_goes_on_shows_no_answers_of_the_model_before(tmp_path: Path) -> None:
+    run = runs_made.made(tmp_path / "run", phase="finished")
+    runs_made.answered(run, "of the model before")
+    for phase, shown in (("finished", 1), ("running", 0)):
+        runs_made.state(run, phase, 40)
+        view = run_view(run)
+        assert view is not None and len(view.samples) == shown
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"pairs": 3, "base": 1, "tuned": 2}', '{"pairs": [{}]}', "\x00"])
