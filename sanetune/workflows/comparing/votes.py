@@ -136,7 +136,8 @@ def ballots(compared: Compared, seed: int) -> Iterator[Ballot]:
     for number, (prompt, one, other) in enumerate(pairs):
         if one.note or other.note or _alike(one, other):
             continue
-        content = json.dumps([prompt.messages, first.path, second.path, one.text, other.text], sort_keys=True)
+        # Without the models' folders: a run may be moved, and its path be written otherwise.
+        content = json.dumps([prompt.messages, one.text, other.text], sort_keys=True)
         key = hashlib.sha256(content.encode()).hexdigest()[:16]
         # Of seed and content, so that sides and order stay when prompts are added.
         chance = hashlib.sha256(f"{seed} {key}".encode()).hexdigest()

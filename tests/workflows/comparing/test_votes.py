@@ -67,6 +67,16 @@ def test_a_vote_counts_for_the_texts_that_were_shown_and_no_others(run: Run) -> 
     assert Votes(run, FOUND).tally().wins == 1
 
 
+def test_votes_count_wherever_the_models_are(run: Run) -> None:
+    votes = Votes(run, FOUND)
+    ballot = votes.open()[0]
+    votes.cast(ballot, "second")
+    moved = replace(FOUND, models=[replace(one, path=f"/elsewhere/{one.name}") for one in FOUND.models])
+    assert Votes(run, moved).tally().wins == 1
+    turned = replace(FOUND, models=FOUND.models[::-1])
+    assert Votes(run, turned).tally().left == 40, "a vote is for the second model of these two, in this order"
+
+
 def test_answers_with_the_same_text_are_not_asked_about(run: Run) -> None:
     same = replace(FOUND.models[1], answers=[*FOUND.models[0].answers[:10], *FOUND.models[1].answers[10:]])
     found = replace(FOUND, models=[FOUND.models[0], same])
