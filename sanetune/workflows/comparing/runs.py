@@ -126,11 +126,11 @@ def _evaluations(sides: Sequence[Side]) -> tuple[dict[str, ModelScores], str]:
 
 
 def _names(runs: list[Run]) -> list[str]:
-    """The folders' names, with the folder above where two are the same."""
-    names = [run.name for run in runs]
-    if len(set(names)) == len(names):
-        return names
-    return ["/".join(run.path.resolve().parts[-2:]) for run in runs]
+    """The folders' names, with as many folders above as tell them all apart."""
+    every = [run.path.resolve().parts for run in runs]
+    longest = max(map(len, every))
+    choices = ([Path(*parts[-count:]).as_posix() for parts in every] for count in range(1, longest + 1))
+    return next(names for names in choices if len(set(names)) == len(names))
 
 
 def require_same_documents(first: Side, other: Side) -> None:

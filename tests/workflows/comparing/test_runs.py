@@ -21,6 +21,7 @@ from sanetune.workflows.comparing.measures import CALLS, ENDS, FORMAT_KEPT, REPE
 from sanetune.workflows.comparing.result import LOSS
 from sanetune.workflows.comparing.runs import compare_runs
 from sanetune.workflows.comparing.stored import read_stored
+from tests.workflows.evaluating.made import evaluated, score
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -187,3 +188,17 @@ def test_losses_of_documents_are_those_of_the_harness_and_of_packs(home: Path) -
     assert difference is not None and difference.mean == pytest.approx(0, abs=1e-5)
     found: Evaluation = other.evaluation
     assert found.sums == pytest.approx(one.evaluation.sums, abs=1e-3)
+
+
+def test_runs_of_one_name_are_called_by_as_many_folders_as_tell_them_apart(home: Path) -> None:
+    first, second = (home / owner / "exp/run" for owner in ("alice", "bob"))
+    for path, value in ((first, 0.9), (second, 0.1)):
+        shutil.copytree(home / "run", path)
+        base = Path(load(path / "config.yaml").model.name)
+        evaluated(Run(path), base, score(0.5), score(value))
+    found = compare_runs([first, second], count=1)
+    assert [one.name for one in found.models] == ["alice/exp/run", "bob/exp/run"]
+    assert {name: one.scores[0].value for name, one in found.evaluation.items()} == {
+        "alice/exp/run": 0.9,
+        "bob/exp/run": 0.1,
+    }
