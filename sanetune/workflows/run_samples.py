@@ -91,6 +91,7 @@ class RunSamples:
         samples = [
             {"prompt": _shown(messages), "answer": answer.text, "ended": answer.ended}
             for messages, answer in zip(self._prompts.messages, answers, strict=True)
+            if not answer.note
         ]
         with self._run.samples_over_time.open("a", encoding="utf-8") as file:
             file.write(_line({"step": step, "samples": samples, "seconds": round(seconds, 3)}))

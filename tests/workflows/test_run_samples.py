@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -13,10 +13,14 @@ from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.data.prepare import prepare
 from sanetune.demo import MODEL, TRAIN
+from sanetune.engine.answer import Answer
 from sanetune.events import Event, Note, silent
 from sanetune.runs import Run
 from sanetune.workflows import run_samples
 from sanetune.workflows.train import train
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -95,6 +99,19 @@ def test_a_resumed_run_has_each_step_once(config: Callable[..., Config]) -> None
     train(config(samples=1))
     result = train(config("train.max_steps=6", samples=1), resume=True)
     assert [line["step"] for line in lines(result.run)] == [0, 2, 4, 6]
+
+
+def test_a_prompt_that_leaves_no_room_has_no_answer_that_could_be_counted(
+    config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path / "run")
+    run.path.mkdir()
+    said = [Answer("", False, 0, note="the prompt leaves no room"), Answer("Yes.", True, 2)]
+    monkeypatch.setattr("sanetune.probes.prompts.answers", lambda *_: said)
+    model = cast("PreTrainedModel", object())
+    samples = run_samples.RunSamples(prepare(config()), run, ["Long?", "Short?"], 2, silent, lambda: model)
+    samples.ask(0, last=True)
+    assert [[one["prompt"] for one in line["samples"]] for line in lines(run)] == [["Short?"]]
 
 
 @pytest.mark.parametrize("answer", ["first\u2028second", "first\u2029second", "first\x85second"])

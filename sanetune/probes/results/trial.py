@@ -77,6 +77,11 @@ class Sample:
     split: str | None = None
     number: int | None = None
 
+    @property
+    def answered(self) -> bool:
+        """Whether both models could be asked; other samples count in no number."""
+        return not self.base.note and not self.tuned.note
+
 
 @dataclass(frozen=True, slots=True)
 class Samples:

@@ -71,7 +71,7 @@ def _stored(runs: Sequence[Run]) -> Compared | None:
 
 
 def _together(found: Compared, first: str) -> ComparedAnswers:
-    counts = [f"{sum(one.ended for one in model.answers):,} of {len(model.answers):,}" for model in found.models]
+    counts = [f"{sum(one.ended for one in model.asked):,} of {len(model.asked):,}" for model in found.models]
     prompts = [
         _row(prompt.messages, [model.answers[n] for model in found.models])
         for n, prompt in enumerate(found.prompts[:PROMPTS])

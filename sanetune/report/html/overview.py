@@ -242,8 +242,9 @@ def _answers(found: Experiments, run: RunView | None) -> AnswerCard | None:
         return before_and_now
     if found.samples and found.samples.samples:
         some = found.samples.samples
-        ended = [sum(getattr(one, side).ended for one in some) for side in ("base", "tuned")]
-        text = f"ended by themselves: base {ended[0]:,}, after the trial {ended[1]:,} of {len(some):,}"
+        asked = [one for one in some if one.answered]
+        ended = [sum(getattr(one, side).ended for one in asked) for side in ("base", "tuned")]
+        text = f"ended by themselves: base {ended[0]:,}, after the trial {ended[1]:,} of {len(asked):,}"
         sample = _telling(some)
         return AnswerCard(sample, text, "after the trial", "experiment-samples", differences(sample))
     return None

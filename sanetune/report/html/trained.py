@@ -117,8 +117,9 @@ def _answers_text(samples: Sequence[Sample], judged: Compared | None) -> str:
     """How many answers of both models end by themselves, and what `sanetune compare` has judged."""
     if not samples:
         return ""
-    base, tuned = (sum(getattr(one, side).ended for one in samples) for side in ("base", "tuned"))
-    ended = f"ended by themselves: base {base:,}, tuned {tuned:,} of {len(samples):,}"
+    asked = [one for one in samples if one.answered]
+    base, tuned = (sum(getattr(one, side).ended for one in asked) for side in ("base", "tuned"))
+    ended = f"ended by themselves: base {base:,}, tuned {tuned:,} of {len(asked):,}"
     return "; ".join([ended, *(verdict_text(pair) for pair in (judged.pairs[:1] if judged else ()))])
 
 

@@ -144,8 +144,9 @@ def _figures(comparison: Comparison) -> RenderableType:
         table.add_column(name, justify="right")
     if comparison.base_loss is not None or comparison.tuned_loss is not None:
         table.add_row("validation loss", _number(comparison.base_loss), _number(comparison.tuned_loss))
-    sides = [[sample.base for sample in comparison.samples], [sample.tuned for sample in comparison.samples]]
-    if comparison.samples:
+    asked = [sample for sample in comparison.samples if sample.answered]
+    sides = [[sample.base for sample in asked], [sample.tuned for sample in asked]]
+    if asked:
         table.add_row("ended by itself", *(f"{sum(r.ended for r in side)} of {len(side)}" for side in sides))
         table.add_row("tokens per answer", *(f"{sum(r.tokens for r in side) / len(side):.0f}" for side in sides))
     return table
@@ -172,8 +173,8 @@ def summary(comparison: Comparison) -> Text:
     """Return in one line how many tuned answers end by themselves, and both validation losses."""
     from rich.text import Text
 
-    ended = sum(sample.tuned.ended for sample in comparison.samples)
-    text = f"{ended} of {len(comparison.samples)} tuned answers end by themselves"
+    asked = [sample for sample in comparison.samples if sample.answered]
+    text = f"{sum(sample.tuned.ended for sample in asked)} of {len(asked)} tuned answers end by themselves"
     if comparison.base_loss is not None and comparison.tuned_loss is not None:
         text += f"; validation loss {comparison.base_loss:.3f} → {comparison.tuned_loss:.3f}"
     return Text(text)

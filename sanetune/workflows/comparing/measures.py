@@ -74,7 +74,7 @@ class AnswerMeasures:
                 right(said(answer.text), prompt.reference) if prompt.reference and not answer.note else None
                 for prompt, answer in self._asked(model)
             ]
-        some = [repeated(words(one.text)) for one in model.answers if not one.note]
+        some = [repeated(words(one.text)) for one in model.asked]
         kept = {name: found for name, found in marks.items() if any(mark is not None for mark in found)}
         return replace(model, marks=kept, repeated=sum(some) / len(some) if some else 0.0)
 

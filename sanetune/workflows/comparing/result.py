@@ -65,9 +65,14 @@ class Model:
     weights: WeightsStamp | None = None
 
     @property
+    def asked(self) -> list[Answer]:
+        """The answers, without those to prompts that could not be asked."""
+        return [one for one in self.answers if not one.note]
+
+    @property
     def tokens(self) -> float:
         """Tokens of an answer, on average; NaN without answers."""
-        return sum(one.tokens for one in self.answers) / len(self.answers) if self.answers else math.nan
+        return sum(one.tokens for one in self.asked) / len(self.asked) if self.asked else math.nan
 
     def count(self, measure: str) -> tuple[int, int]:
         """Return how many answers have ``measure``, of how many that it applies to."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sanetune.engine.answer import Answer
 from sanetune.errors import UserError
 from sanetune.report.html.compared_runs import MOST, page_of_runs
 from sanetune.runs import Run
@@ -131,6 +133,16 @@ def test_answers_of_three_runs_stand_below_their_own_names(tmp_path: Path) -> No
     store(runs[0], runs, of_runs(found, *runs), [])
     text = Reader(page_of_runs([runs[0], runs[2], runs[1]])).text
     assert text.index("a says 3") < text.index("c says 3") < text.index("b says 3")
+
+
+def test_prompts_that_could_not_be_asked_are_not_counted(tmp_path: Path) -> None:
+    runs = [made(tmp_path / name, phase="finished") for name in "ab"]
+    noted = Answer("", False, 0, note="the prompt leaves no room")
+    some = [model(name, {}) for name in "ab"]
+    found = compared(*(replace(one, answers=[*one.answers[:3], *[noted] * 5]) for one in some))
+    store(runs[0], runs, of_runs(found, *runs), [])
+    text = Reader(page_of_runs(runs)).text
+    assert text.count("3 of 3") == 2 and "of 8" not in text
 
 
 def test_answers_of_runs_of_one_name_stand_below_their_own_run_in_any_order(tmp_path: Path) -> None:

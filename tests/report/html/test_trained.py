@@ -123,6 +123,16 @@ def test_a_later_comparison_counts_for_more_than_the_answers_at_the_end(tmp_path
     assert "compared with the base" not in view.samples_text
 
 
+def test_prompts_that_could_not_be_asked_are_not_counted(tmp_path: Path) -> None:
+    run = written(tmp_path)
+    noted = Answer("", ended=False, tokens=0, note="the prompt leaves no room")
+    found = compared("at the end")
+    found.samples.append(Sample([{"role": "user", "content": "Long?"}], "No.", noted, noted))
+    run.write_json(run.samples, found.to_json())
+    view = run_view(run)
+    assert view is not None and view.samples_text == "ended by themselves: base 0, tuned 1 of 1"
+
+
 def test_a_run_that_goes_on_shows_no_answers_of_the_model_before(tmp_path: Path) -> None:
     run = runs_made.made(tmp_path / "run", phase="finished")
     runs_made.answered(run, "of the model before")

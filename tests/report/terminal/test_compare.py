@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -57,3 +58,15 @@ def test_a_long_answer_is_shortened_in_its_middle_and_says_so() -> None:
 
 def test_the_summary_is_one_line() -> None:
     assert summary(comparison()).plain == "2 of 2 tuned answers end by themselves; validation loss 3.200 → 1.100"
+
+
+def test_prompts_that_could_not_be_asked_count_in_no_number() -> None:
+    noted = Answer("", False, 0, note="the prompt leaves no room")
+    found = comparison()
+    found = replace(found, samples=[*found.samples, Sample(found.samples[0].messages, None, noted, noted)])
+    assert summary(found).plain.startswith("2 of 2 tuned answers")
+    out = io.StringIO()
+    Console(file=out, width=80, color_system=None).print(view(found, 80))
+    figures = [line.split() for line in out.getvalue().splitlines()[-4:]]
+    assert ["ended", "by", "itself", "1", "of", "2", "2", "of", "2"] in figures
+    assert ["tokens", "per", "answer", "32", "11"] in figures

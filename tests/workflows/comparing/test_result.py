@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 
 import pytest
 from scipy import stats
 
+from sanetune.engine.answer import Answer
 from sanetune.workflows.comparing.result import Compared, Model
 from tests.workflows.comparing.made import compared, model
 
@@ -61,6 +64,13 @@ def test_answers_that_a_measure_does_not_apply_to_do_not_count() -> None:
     found = model("b", {"keeps the format": marks})
     assert found.count("keeps the format") == (7, 7)
     assert compared(model("a", {"keeps the format": [False, *[None] * 7]}), found).pairs[0].changes[0].better == 0
+
+
+def test_prompts_that_could_not_be_asked_have_no_length() -> None:
+    noted = Answer("", False, 0, note="the prompt leaves no room")
+    found = replace(model("a", {}), answers=[Answer("some words", True, 10), noted])
+    assert found.tokens == 10.0
+    assert math.isnan(replace(found, answers=[noted]).tokens)
 
 
 def test_the_same_model_is_never_different_from_itself() -> None:
