@@ -72,12 +72,14 @@ class Evaluation:
         limit: Documents of each task, at most; None: all.
         lm_eval: Version of lm-eval.
         models: ``base`` and ``tuned``.
+        files: Hashes of the files of the user's own tasks, by their path.
     """
 
     tasks: tuple[str, ...]
     limit: int | None
     lm_eval: str
     models: dict[str, ModelScores] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from sanetune.workflows.evaluating.result import (
     read_evaluation,
     write_evaluation,
 )
+from sanetune.workflows.evaluating.task_files import task_files
 from sanetune.workflows.evaluating.weights import WeightsStamp
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def evaluate_run(
 ) -> Evaluation:
     """Measure the models of a finished run, and write ``evaluation.json`` after each of them.
 
-    What is there already, of the same weights and tasks, is not measured again.
+    What is there already, of the same weights, tasks and files of tasks, is not measured again.
 
     Args:
         run: The run.
@@ -67,7 +68,7 @@ def evaluate_run(
     """
     require_harness(tasks, config.place("run.evaluate"))
     version = importlib.metadata.version("lm-eval")
-    found = Evaluation(tuple(tasks), limit, version)
+    found = Evaluation(tuple(tasks), limit, version, files=task_files(tasks))
     before = read_evaluation(run)
     if before is not None and replace(before, models={}) == found:
         found = replace(found, models=fresh_scores(run, config)[0])

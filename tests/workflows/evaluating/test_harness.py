@@ -16,8 +16,10 @@ from sanetune.runs import Run
 from sanetune.workflows.check import evidence_of, run_checks
 from sanetune.workflows.evaluating import run as evaluating
 from sanetune.workflows.evaluating.harness import require_harness, scores_of, yaml_files
-from sanetune.workflows.evaluating.result import read_evaluation
+from sanetune.workflows.evaluating.result import ModelScores, read_evaluation
+from sanetune.workflows.evaluating.weights import WeightsStamp
 from sanetune.workflows.inputs import require_inputs
+from tests.workflows.evaluating.made import model, score
 
 DEMO = Path(__file__).parents[3] / "sanetune/demo"
 INSTALLED = importlib.util.find_spec("lm_eval") is not None
@@ -127,6 +129,41 @@ def test_a_harness_that_fails_leaves_the_run_and_a_note(
     assert isinstance(note, Note)
     assert "the model is saved" in note.text and "--evaluate gsm8k --evaluate '" in note.text
     assert str(error).split("\n")[0] in note.text and "\n" not in note.text
+
+
+@pytest.mark.parametrize("change", ["task.yaml", "base.yaml", "clean.py", "rows.jsonl", "new.yaml"])
+def test_both_models_are_measured_again_where_a_file_of_a_task_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    tasks = tmp_path / "tasks"
+    tasks.mkdir()
+    for name in ("base.yaml", "clean.py", "rows.jsonl"):
+        (tasks / name).write_text("# first")
+    (tasks / "task.yaml").write_text(
+        TASK.format(rows=tasks / "rows.jsonl")
+        + f"include: base.yaml\nprocess_docs: !function clean.rows\ndescription: {'a' * 9_000}\n"
+    )
+    (tasks / "notes.txt").write_text("first")
+    run, measured = Run(tmp_path / "run"), []
+    model(run.model)
+    config = load({"model": {"name": str(model(tmp_path / "base"))}, "data": {"train": "x.jsonl"}})
+
+    def measure(run: Run, *_: object, tuned: bool) -> ModelScores:
+        measured.append(tuned)
+        return ModelScores(WeightsStamp.of(str(run.model if tuned else tmp_path / "base")), (score(1.0),))
+
+    monkeypatch.setattr(evaluating, "require_harness", lambda *_: None)
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "0.4.13")
+    monkeypatch.setattr(evaluating, "Tasks", lambda names: names)
+    monkeypatch.setattr(evaluating, "_measured", measure)
+    for again in ([False, True], []):
+        evaluating.evaluate_run(run, config, [str(tasks)])
+        (tasks / "notes.txt").write_text("second")
+        assert measured == again
+        measured.clear()
+    (tasks / change).write_text((tasks / change).read_text() + "\n# second" if change != "new.yaml" else "task: new")
+    evaluating.evaluate_run(run, config, [str(tasks)])
+    assert measured == [False, True]
 
 
 @pytest.mark.skipif(not INSTALLED, reason="needs lm-eval")
