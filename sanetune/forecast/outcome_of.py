@@ -183,7 +183,7 @@ def _what_decides(
         step = round(share * beginning.total_steps)
         if step <= beginning.step or step >= beginning.total_steps:
             continue
-        later = _continued(beginning, path, step)
+        later = _continued(beginning, signs.last, path, step)
         again = signs_of(later)
         if _verdict(known.chance_of_failing(again, known.expected(again), there), later, known) != UNDECIDED:
             further = step - beginning.step
@@ -192,11 +192,10 @@ def _what_decides(
     return _rows_that_decide(beginning, median, there), None
 
 
-def _continued(beginning: Beginning, path: list[LossRange], step: int) -> Beginning:
-    """The beginning as it will be at ``step`` if its losses go along the median of ``path``."""
+def _continued(beginning: Beginning, last: float, path: list[LossRange], step: int) -> Beginning:
+    """The beginning as it will be at ``step`` if its losses go from ``last`` on along the median of ``path``."""
     every = max(1, beginning.evaluations[-1].step - beginning.evaluations[-2].step)
     steps = [*range(beginning.step + every, step, every), step]
-    last = beginning.evaluations[-1].loss
     at = {one: _on(path, one) for one in steps}
     trained = middle(beginning.losses[-RECENT:])
     return replace(

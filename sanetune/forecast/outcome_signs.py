@@ -22,6 +22,8 @@ RECENT = 5
 """Training losses whose median is the present one, at least; a quarter of them all where that is more."""
 THINNED = 200
 """Training losses that the law is fitted to, at most."""
+LOWEST = 1e-6
+"""Loss in nats that one of 0 or less counts as: a model that has its rows by heart is logged with 0."""
 LEAST = 0.005
 """Added to changes of the logarithm of a loss before their own logarithm is taken."""
 SHORTEST = 0.02
@@ -66,7 +68,7 @@ def signs_of(beginning: Beginning) -> Signs:
     progress = beginning.progress
     evaluations = beginning.evaluations
     places = [progress[min(one.step, beginning.total_steps)] for one in evaluations]
-    losses = [max(one.loss, 1e-6) for one in evaluations]
+    losses = [max(one.loss, LOWEST) for one in evaluations]
     law = law_of(places, losses, *_thinned(beginning, progress))
     mean, deviation = law.at([1.0])
     start, last, left = losses[0], losses[-1], 1 - places[-1]
@@ -148,7 +150,7 @@ def _gap(beginning: Beginning, last: float) -> float:
     """The logarithm of the present training loss over the last evaluation, at most 0."""
     count = max(RECENT, len(beginning.losses) // 4)
     recent = middle(beginning.losses[-count:])
-    return min(0.0, math.log(max(recent, 1e-6) / last)) if math.isfinite(recent) else 0.0
+    return min(0.0, math.log(max(recent, LOWEST) / last)) if math.isfinite(recent) else 0.0
 
 
 def _slope(places: list[float], losses: list[float]) -> float:

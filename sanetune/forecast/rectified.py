@@ -29,6 +29,8 @@ NOISE = 0.015
 """Standard deviation of an evaluation about the law, as a share of its loss."""
 FEWEST = 8
 """Training losses from which on they are fitted too."""
+LEAST_NOISE = 1e-8
+"""Standard deviation of training losses that are all 0, as those of rows that are known by heart, in nats."""
 TRAINING_WEIGHT = 0.5
 """Of a training loss, since neighbouring ones are not independent."""
 
@@ -107,7 +109,8 @@ def _left(k: Array, beta: Array, places: Array) -> Array:
 def _misfit_of_training(k: Array, places: Array, losses: Array) -> Array:
     """Squared distance of training losses from each law at its best level and fall (K, B), in units of their noise."""
     middle, count = float(np.median(losses)), len(losses)
-    noise = max(1.4826 * float(np.median(np.abs(np.diff(losses)))) / 2**0.5, 0.01 * abs(middle))
+    scatter = 1.4826 * float(np.median(np.abs(np.diff(losses)))) / 2**0.5
+    noise = max(scatter, 0.01 * abs(middle), LEAST_NOISE)
     losses = np.clip(losses, middle - 10 * noise - middle, middle + 10 * noise + middle)
     left = _left(k, BETA, places)
     left = left - left.mean(-1, keepdims=True)

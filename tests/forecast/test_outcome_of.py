@@ -146,6 +146,18 @@ def test_losses_that_are_no_numbers_are_left_out() -> None:
     assert math.isfinite(forecast_outcome(curve).median)
 
 
+@pytest.mark.parametrize("share", [0.25, 1.0])
+def test_a_run_that_comes_to_a_loss_of_zero_has_a_forecast(share: float) -> None:
+    curve = run(share)
+    curve.validation[-2:] = [
+        replace(one, loss=loss) for one, loss in zip(curve.validation[-2:], (1e-9, 0.0), strict=True)
+    ]
+    curve.points[:] = [replace(one, loss=0.0) for one in curve.points]
+    found = forecast_outcome(curve, using=both(known(failing=NOTHING)))
+    assert all(math.isfinite(one) for one in (found.low, found.median, found.high, found.failing))
+    assert 0 < found.median < 1e-3
+
+
 def test_a_comparison_on_other_rows_is_taken_in_proportion_to_the_base() -> None:
     comparison = compared([3.0] * 8, [3.5 + 0.01 * row for row in range(8)])
     assert reachable(comparison, run()) == pytest.approx(1.5)

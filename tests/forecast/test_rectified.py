@@ -51,3 +51,9 @@ def test_the_weights_are_those_of_a_likelihood_computed_law_by_law() -> None:
             expected[i, j] = -0.5 * (misfit + fall**2)
     expected = np.exp(expected - expected.max())
     assert found.weight == pytest.approx(expected / expected.sum(), abs=1e-9)
+
+
+def test_training_losses_that_are_all_zero_say_nothing() -> None:
+    places, losses = [0.0, 0.1, 0.2], [2.0, 0.1, 0.01]
+    found = fit(places, losses, [number / 100 for number in range(20)], [0.0] * 20)
+    assert found.weight == pytest.approx(fit(places, losses).weight)
