@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from http.client import HTTP_PORT
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -150,6 +152,11 @@ class _Server(ThreadingHTTPServer):
     # Another process of this machine could take a port that is only waiting.
     allow_reuse_address = False
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a browser that has gone; anything else keeps its traceback."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
 
 class _Handler(BaseHTTPRequestHandler):
     page: PageCache
@@ -160,9 +167,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer with the page, or with what is new of it; everything else is refused."""
-        place = urlsplit(self.path)
         if not self._is_local():
             return self._refuse(HTTPStatus.FORBIDDEN, "Ask for 127.0.0.1: this page is for this machine.")
+        try:
+            place = urlsplit(self.path)
+        except ValueError:
+            return self._refuse(HTTPStatus.BAD_REQUEST, "This is no address.")
         if place.path not in ("/", "/data"):
             return self._refuse(HTTPStatus.NOT_FOUND, "There is no such page.")
         given = parse_qs(place.query).get("token", [""])[0]
@@ -173,7 +183,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _is_local(self) -> bool:
         """Whether the browser asked for this server by a name of this machine, and no page of another asked for it."""
         port = self.server.server_port
-        hosts = {f"{name}:{port}" for name in NAMES}
+        # Clients leave out the port that http has by itself.
+        ends = (f":{port}", "") if port == HTTP_PORT else (f":{port}",)
+        hosts = {f"{name}{end}" for name in NAMES for end in ends}
         origin = self.headers.get("Origin")
         return self.headers.get("Host", "") in hosts and origin in {None, *(f"http://{host}" for host in hosts)}
 

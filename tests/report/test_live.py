@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,47 @@ def test_a_name_that_was_made_to_point_here_is_refused(served: Served, host: str
     status, _, body = ask(server, f"/?token={server.token}", Host=host.format(port=server.port))
     assert status == 403 and b"step" not in body
     assert ask(server, f"/?token={server.token}", Host=f"localhost:{server.port}")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "expected"),
+    [
+        ("127.0.0.1", None, 200),
+        ("localhost:80", "http://localhost", 200),
+        ("evil.example", None, 403),
+        ("localhost", "http://evil.example", 403),
+    ],
+)
+def test_on_the_port_of_http_a_browser_leaves_the_port_out(
+    served: Served, monkeypatch: pytest.MonkeyPatch, host: str, origin: str | None, expected: int
+) -> None:
+    server, _ = served
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    monkeypatch.setattr(server._server, "server_port", 80)
+    headers = {"Host": host} | ({"Origin": origin} if origin else {})
+    connection.request("GET", f"/?token={server.token}", headers=headers)
+    assert connection.getresponse().status == expected
+    connection.close()
+
+
+def test_what_is_no_address_is_refused_without_a_traceback(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
+    server, _ = served
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(f"GET http://[ HTTP/1.0\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.0 400 ") and server.token.encode() not in answer
+    assert capsys.readouterr().err == ""
+
+
+def test_a_browser_that_goes_away_leaves_no_traceback_and_a_bug_does(
+    served: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error, said in ((BrokenPipeError(), False), (ConnectionResetError(), False), (KeyError("bug"), True)):
+        try:
+            raise error
+        except (OSError, KeyError):
+            served[0]._server.handle_error(None, ("127.0.0.1", 1))
+        assert ("Traceback" in capsys.readouterr().err) is said
 
 
 def test_the_page_of_another_server_may_not_ask(served: Served) -> None:
