@@ -88,4 +88,4 @@ def _figures(found: Compared) -> dict[str, object]:
     from sanetune.workflows.comparing.stored import comparison_of
 
     alone = [one.name for one in found.models] == ["base", "tuned"]
-    return (comparison_of(found).to_json() if alone else {}) | {"compared": found.to_json()}
+    return (comparison_of(found).to_json() if alone else {}) | {"compared": found.figures()}

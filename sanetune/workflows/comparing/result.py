@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, cast
 
+from sanetune.atomic import name_non_finite
 from sanetune.curves.documents import DocumentLosses
 from sanetune.curves.paired import PairedDifference
 from sanetune.curves.proportions import changed, holm, sign_test, wilson
 from sanetune.data.conversation import Message
 from sanetune.engine.answer import Answer
-from sanetune.typed_json import from_json, to_json
+from sanetune.typed_json import from_json
 from sanetune.workflows.evaluating.result import ModelScores
 from sanetune.workflows.evaluating.weights import WeightsStamp
 
@@ -164,15 +165,19 @@ class Compared:
         """Each other model beside the first."""
         return [pair(self.models, 0, number) for number in range(1, len(self.models))]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return what is stored, with what follows from it."""
-        figures = []
+    def figures(self) -> dict[str, Any]:
+        """Return all of it as plain values, with what follows from it; floats as they are, NaN too."""
+        judged = []
         for one in self.pairs:
-            found: dict[str, Any] = to_json(one) | {"verdict": one.verdict}
+            found: dict[str, Any] = asdict(one) | {"verdict": one.verdict}
             if one.loss is not None:
-                found["loss"] = {**to_json(one.loss), "interval": list(one.loss.interval()), "p": one.loss.p}
-            figures.append(found)
-        return {"schema": self.schema, **to_json(self), "judged": figures}
+                found["loss"] = {**asdict(one.loss), "interval": list(one.loss.interval()), "p": one.loss.p}
+            judged.append(found)
+        return {"schema": self.schema, **asdict(self), "judged": judged}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return :meth:`figures` as files of a run have them: see :func:`sanetune.atomic.name_non_finite`."""
+        return cast("dict[str, Any]", name_non_finite(self.figures()))
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Compared:

@@ -1,0 +1,28 @@
+"""What `sanetune compare --json` writes is JSON that any program reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from sanetune import api
+from sanetune.cli import main
+from tests.workflows.comparing.made import compared, model
+
+
+def test_numbers_that_json_lacks_are_null_and_texts_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = model("NaN", {}, float("nan"))
+    found = compared(model("base", {}, 1.0), broken)
+    monkeypatch.setattr(api, "compare_runs", lambda *_, **__: found)
+    file = tmp_path / "figures.json"
+    result = CliRunner().invoke(main, ["compare", str(tmp_path), "--json", str(file)], catch_exceptions=False)
+    assert result.exit_code == 0
+    written = json.loads(file.read_text())["compared"]
+    assert written["models"][1]["name"] == "NaN"
+    assert set(written["models"][1]["losses"]["sums"]) == {None}
+    [judged] = written["judged"]
+    assert judged["verdict"] == "worse" and judged["loss"]["mean"] is None
+    assert judged["loss"]["interval"] == [None, None] and judged["loss"]["p"] is None
