@@ -1,5 +1,8 @@
-"""Files that grow line by line: where one takes no more, the run ends with what is left and what to do; of one that a
-kill has cut, what is whole counts."""
+"""Files that grow line by line.
+
+Where one takes no more, the run ends with what is left and what to do; of one that a kill has cut, what is whole
+counts.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ RECENT = 5
 THINNED = 200
 """Training losses that the law is fitted to, at most."""
 LOWEST = 1e-6
-"""Loss in nats that one of 0 or less counts as: a model that has its rows by heart is logged with 0."""
+"""Loss in nats that one of 0 or less counts as, which is what memorised rows are logged with."""
 LEAST = 0.005
 """Added to changes of the logarithm of a loss before their own logarithm is taken."""
 SHORTEST = 0.02

@@ -30,7 +30,7 @@ NOISE = 0.015
 FEWEST = 8
 """Training losses from which on they are fitted too."""
 LEAST_NOISE = 1e-8
-"""Standard deviation of training losses that are all 0, as those of rows that are known by heart, in nats."""
+"""Standard deviation of training losses that are all 0, as those of memorised rows, in nats."""
 TRAINING_WEIGHT = 0.5
 """Of a training loss, since neighbouring ones are not independent."""
 

@@ -15,7 +15,6 @@ import pytest
 from sanetune.engine.answer import Answer
 from sanetune.errors import ConfigError
 from sanetune.events import AgentAsked, Event
-from sanetune.runs import Run
 from sanetune.workflows.auto.acts.site import Site
 from sanetune.workflows.auto.agent import adviser
 from sanetune.workflows.auto.agent.adviser import advise, refused
@@ -29,6 +28,7 @@ from sanetune.workflows.auto.request import Request, settings_of
 from sanetune.workflows.comparing.result import AskedPrompt, Compared, Model
 from sanetune.workflows.comparing.stored import store
 from tests.workflows.comparing.made import of_runs
+from tests.workflows.evaluating.made import model
 
 KEY = "sk-secret-of-the-test"
 
@@ -301,9 +301,7 @@ def compared(tmp_path: Path) -> Path:
     prompts = [AskedPrompt([{"role": "user", "content": f"Question {n}?"}]) for n in range(20)]
     base = Model("base", "b", [Answer(f"bad {n}", True, 2) for n in range(20)])
     tuned = Model("tuned", "t", [Answer(f"good {n}" if n else "bad 0", True, 2) for n in range(20)])
-    (run.model).mkdir(parents=True)
-    (run.model / "config.json").write_text("{}")
-    run = Run(run.path)
+    model(run.model)
     store(run, [run], of_runs(Compared(prompts, [base, tuned], 16), run), [])
     return tmp_path
 
