@@ -111,7 +111,7 @@ def _misfit_of_training(k: Array, places: Array, losses: Array) -> Array:
     middle, count = float(np.median(losses)), len(losses)
     scatter = 1.4826 * float(np.median(np.abs(np.diff(losses)))) / 2**0.5
     noise = max(scatter, 0.01 * abs(middle), LEAST_NOISE)
-    losses = np.clip(losses, middle - 10 * noise - middle, middle + 10 * noise + middle)
+    losses = np.minimum(losses, 2 * middle + 10 * noise)
     left = _left(k, BETA, places)
     left = left - left.mean(-1, keepdims=True)
     losses = losses - losses.mean()
