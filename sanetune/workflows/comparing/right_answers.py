@@ -9,6 +9,14 @@ from decimal import Decimal, InvalidOperation
 
 FINAL = re.compile(r"####[ \t]*([^\n]+)")
 """How GSM8K writes the number that an answer comes to (Cobbe et al., arXiv:2110.14168)."""
+MARKUP = re.compile(r"\*\*|__|`")
+"""What makes a number stand out in Markdown."""
+MINUS = dict.fromkeys(map(ord, "\u2212\u2010\u2011\u2013\ufe63\uff0d"), "-")
+"""Signs that stand for a minus: what is no sign before a number would be skipped, and -3 be 3."""
+GROUPED = r"\d{1,3}(?:[ \u00a0\u2009\u202f]\d{3})+(?!\d)(?:\.\d+)?"
+"""A number whose thousands are set apart by spaces."""
+WRITTEN = re.compile(rf"([+-]?)[^\d+.-]{{0,3}}([+-]?)({GROUPED}|[\d,]*\.?\d+)(?:\s*%|\s+[^\d]*)?\.?")
+"""A number as a person writes it: sign, currency, sign, digits, unit."""
 NUMBER, LABEL = "final number is right", "label is right"
 """Names of the measures."""
 SHARED = 0.8
@@ -47,20 +55,23 @@ def right_answers(references: Sequence[str]) -> tuple[str, Right] | None:
 def final_answer(text: str) -> str | None:
     """Return the last final answer in a text, as far as it can be normalised; None where there is none.
 
-    Numbers lose currency signs, separators of thousands, units behind them, and zeros at their end.
+    Numbers lose currency signs, separators of thousands, units behind them, zeros at their end, and Markdown.
 
     >>> final_answer("#### $1,200.50 dollars"), final_answer("#### 3/4"), final_answer("the answer is 4")
     ('1200.5', '3/4', None)
+    >>> final_answer("#### **\u22121 000**")
+    '-1000'
     """
     found = FINAL.findall(text)
     if not found:
         return None
-    raw = found[-1].strip()
-    number = re.fullmatch(r"[^\d+.-]{0,3}([+-]?[\d,]*\.?\d+)(?:\s*%|\s+[^\d]*)?\.?", raw)
-    if number is None:
-        return str(raw.rstrip(".").casefold())
+    raw = MARKUP.sub("", found[-1].translate(MINUS)).strip().rstrip(".").strip(" *_$")
+    number = WRITTEN.fullmatch(raw)
+    if number is None or (number[1] and number[2]):
+        return str(raw.casefold())
     try:
-        return format(Decimal(number[1].replace(",", "")).normalize() + 0, "f")
+        digits = re.sub(r"[,\s]", "", number[3])
+        return format(Decimal(number[1] + number[2] + digits).normalize() + 0, "f")
     except InvalidOperation:
         return str(raw)
 
