@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -123,7 +124,14 @@ def test_a_run_leaves_what_its_model_forgot(tmp_path: Path, monkeypatch: pytest.
     ("line", "words"),
     [
         ("{", "no JSON object"),
-        ('{"other": 1}', "no prompt and no text"),
+        ('{"kind": "facts"}', "no prompt and no text"),
+        ('{"prompt": "x", "expect": ["Paris"]}', "a key expect, .*Did you mean expects[?]"),
+        ('{"prompt": "x", "text": "y z"}', "prompt beside text"),
+        ('{"text": "y", "format": "json", "expects": "z"}', "format and expects beside text"),
+        ('{"text": "y", "format": "xml"}', "format beside text"),
+        ('{"prompt": "x", "messages": [{"role": "user", "content": "y"}]}', "prompt beside messages"),
+        ('{"text": 3}', "text has to be a text"),
+        ('{"prompt": "x", "expects": ["Paris", ""]}', "expects is a text"),
         ('{"prompt": "x", "format": "yaml"}', "format 'yaml' is not known"),
         ('{"prompt": "x", "expects": 3}', "expects is a text"),
         ('{"messages": [{"role": "user"}]}', "a role and a content"),
@@ -132,9 +140,22 @@ def test_a_run_leaves_what_its_model_forgot(tmp_path: Path, monkeypatch: pytest.
 def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: str, words: str) -> None:
     file = tmp_path / "keep.jsonl"
     file.write_text('{"text": "fine"}\n' + line + "\n")
-    with pytest.raises(DataError, match=words) as raised:
+    with pytest.raises(DataError) as raised:
         material_of(str(file))
+    assert re.search(words, f"{raised.value.message} {raised.value.remedy}")
     assert raised.value.place is not None and raised.value.place.line == 2
+
+
+def test_keys_without_a_value_are_as_if_they_were_not_there(tmp_path: Path) -> None:
+    """Files of one schema for all lines have them."""
+    rows: list[dict[str, Any]] = [{"prompt": "x", "expects": ["y"]}, {"text": "z"}]
+    empty = {"prompt": "", "messages": None, "text": None, "kind": None, "format": "", "expects": []}
+    file = tmp_path / "keep.jsonl"
+    file.write_text("".join(json.dumps(empty | row) + "\n" for row in rows))
+    found = material_of(str(file))
+    assert found is not None
+    assert [(one.text, one.expects) for one in found.prompts] == [("x", ("y",))]
+    assert found.texts == (GeneralText("z"),)
 
 
 @pytest.mark.parametrize(("content", "words"), [(b"", "holds no prompt and no text"), (b"\xff", "is not UTF-8")])

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from sanetune.data.conversation import Message
 from sanetune.errors import DataError, Place
+from sanetune.text import did_you_mean, in_a_row, quote
 
 T = TypeVar("T")
 
@@ -22,6 +23,8 @@ MOST = 200
 """Prompts of a file that are asked, and texts that are measured, at most, evenly spread."""
 FORMATS = ("json", "list", "number", "python")
 LANGUAGES = ("de", "en", "es", "fr", "it", "pt")
+OF_PROMPTS, OF_TEXTS = ("prompt", "messages", "kind", "format", "expects"), ("text", "kind")
+"""Keys that a line with a prompt, and one with a text, may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,8 @@ def material_of(keep: str) -> GeneralMaterial | None:
 def read_material(file: Path, source: str) -> GeneralMaterial:
     """Read JSON lines, each with a ``prompt`` (or ``messages``) or a ``text``, and return them.
 
-    A prompt may have a ``format`` and ``expects`` (a text or a list of them), and all may have a ``kind``.
+    A prompt may have a ``format`` and ``expects`` (a text or a list of them), and all may have a ``kind``. Keys without
+    a value are as if they were not there; any other key is refused, since what it asks for would not be measured.
 
     Args:
         file: The file.
@@ -110,9 +114,9 @@ def read_material(file: Path, source: str) -> GeneralMaterial:
             continue
         place = Place(file, line=number)
         row = _object(line, place)
-        topic = str(row.get("kind") or "")
-        if isinstance(text := row.get("text"), str) and text.strip():
-            texts.append(GeneralText(text, topic))
+        topic = str(row.get("kind", ""))
+        if "text" in row:
+            texts.append(GeneralText(_text(row, place), topic))
         else:
             prompts.append(GeneralPrompt(_messages(row, place), topic, _format(row, place), _expects(row, place)))
     if not prompts and not texts:
@@ -141,7 +145,42 @@ def _object(line: str, place: Place) -> dict[str, object]:
         row = None
     if not isinstance(row, dict):
         raise DataError("check.keep: this line is no JSON object.", remedy=REMEDY, place=place)
+    row = {key: value for key, value in row.items() if value not in (None, "", [])}
+    _check_keys(row, place)
     return row
+
+
+def _check_keys(row: dict[str, object], place: Place) -> None:
+    """Refuse a line with keys that mean nothing, or that contradict each other."""
+    every = dict.fromkeys((*OF_TEXTS, *OF_PROMPTS))
+    if unknown := next((key for key in row if key not in every), None):
+        raise DataError(
+            f"check.keep: this line has a key {quote(unknown)}, which is not known.",
+            "What it asks for would not be measured.",
+            f"{did_you_mean(unknown, every, most=1)}Keys are {', '.join(every)}.",
+            place,
+        )
+    if "text" in row and (others := [key for key in row if key not in OF_TEXTS]):
+        raise DataError(
+            f"check.keep: this line has {in_a_row(others)} beside text.",
+            "A text is measured as it stands: nothing is asked, and no answer is judged.",
+            f"Keep prompt or messages for a question, with {in_a_row(OF_PROMPTS[2:])}; or text, with {OF_TEXTS[1]}.",
+            place,
+        )
+    if "prompt" in row and "messages" in row:
+        raise DataError(
+            "check.keep: this line has prompt beside messages.",
+            "Only one of them would be asked.",
+            "Keep one of them, or write two lines.",
+            place,
+        )
+
+
+def _text(row: dict[str, object], place: Place) -> str:
+    text = row["text"]
+    if not isinstance(text, str) or not text.strip():
+        raise DataError("check.keep: text has to be a text with words in it.", remedy=REMEDY, place=place)
+    return text
 
 
 def _messages(row: dict[str, object], place: Place) -> tuple[Message, ...]:
@@ -162,7 +201,7 @@ def _messages(row: dict[str, object], place: Place) -> tuple[Message, ...]:
 
 
 def _format(row: dict[str, object], place: Place) -> str:
-    given = str(row.get("format") or "")
+    given = str(row.get("format", ""))
     name, _, rest = given.partition(":")
     known = not given or given in FORMATS or (name == "words" and rest.isdigit())
     if known or (name == "language" and rest in LANGUAGES):
@@ -176,9 +215,9 @@ def _format(row: dict[str, object], place: Place) -> str:
 
 
 def _expects(row: dict[str, object], place: Place) -> tuple[str, ...]:
-    given = row.get("expects") or ()
+    given = row.get("expects", [])
     texts = [given] if isinstance(given, str) else given
-    if not isinstance(texts, list | tuple) or not all(isinstance(one, str) for one in texts):
+    if not isinstance(texts, list) or not all(isinstance(one, str) and one for one in texts):
         raise DataError("check.keep: expects is a text or a list of texts.", remedy=REMEDY, place=place)
     return tuple(texts)
 
