@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from click.testing import CliRunner
 
 from sanetune import api
 from sanetune.cli import main
+from sanetune.runs import Run
+from sanetune.workflows.comparing.stored import store
 from tests.workflows.comparing.made import compared, model
 
 
@@ -26,3 +29,17 @@ def test_numbers_that_json_lacks_are_null_and_texts_stay(tmp_path: Path, monkeyp
     [judged] = written["judged"]
     assert judged["verdict"] == "worse" and judged["loss"]["mean"] is None
     assert judged["loss"]["interval"] == [None, None] and judged["loss"]["p"] is None
+
+
+def test_the_tokens_that_end_an_answer_are_those_of_the_stored_comparison(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path / "run")
+    found = replace(compared(model("base", {}), model("tuned", {})), stop_token_ids=[3])
+    store(run, [run], found)
+    monkeypatch.setattr(api, "compare_runs", lambda *_, **__: found)
+    file = tmp_path / "figures.json"
+    result = CliRunner().invoke(main, ["compare", str(run.path), "--json", str(file)], catch_exceptions=False)
+    assert result.exit_code == 0
+    decodings = [json.loads(one.read_text())["decoding"] for one in (file, run.comparison)]
+    assert [one["stop_token_ids"] for one in decodings] == [[3], [3]]

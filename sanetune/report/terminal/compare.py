@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from sanetune import units
 from sanetune.report.terminal.data import CLOSE, OPEN
 from sanetune.report.terminal.layout import without_colour
 from sanetune.text import replace_control, shorten_middle
@@ -111,7 +112,7 @@ def answer_view(
         body, end = Text(plain(answer.note), style="italic dim"), "no answer"
     else:
         body = _body(answer, parts, colour, marked) if answer.text.strip() else Text("(empty)", style="italic dim")
-        end = f"{answer.tokens} tokens, {'ended by itself' if answer.ended else 'did not end'}"
+        end = f"{units.many(answer.tokens, 'token')}, {'ended by itself' if answer.ended else 'did not end'}"
     return Panel(
         body, title=Text(title, style=f"bold {colour}"), title_align="left", border_style=colour,
         subtitle=Text(end, style="dim" if answer.ended else "red"), subtitle_align="right", padding=(0, 1),

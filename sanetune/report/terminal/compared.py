@@ -110,15 +110,14 @@ def _verdict(found: Compared, judged: Pair) -> RenderableType:
             text.append(f"\n  {title}: {', '.join(names)}")
     if judged.loss is not None and math.isfinite(judged.loss.mean):
         low, high = judged.loss.interval()
-        size = f"{judged.loss.mean:+.4f} nats per token ({low:+.4f} to {high:+.4f}, 95 %, {judged.loss.n:,} rows)"
-        text.append(f"\n  {LOSS}: {size}")
+        interval = f"{low:+.4f} to {high:+.4f}, 95 %, {units.many(judged.loss.n, 'row')}"
+        text.append(f"\n  {LOSS}: {judged.loss.mean:+.4f} nats per token ({interval})")
     for one in judged.changes:
         if one.measure != LOSS and (one.better or one.worse):
             gained = f"{one.better} for {name}, {one.worse} for {base}"
             fault = " (fewer are better)" if one.measure in FAULTS else ""
-            text.append(
-                f"\n  {one.measure}{fault}: differs in {one.better + one.worse} answers: {gained}; p {one.p:.2g}"
-            )
+            answers = units.many(one.better + one.worse, "answer")
+            text.append(f"\n  {one.measure}{fault}: differs in {answers}: {gained}; p {one.p:.2g}")
     several = len(judged.changes)
     if several > 1:
         text.append(f"\n  p-values are corrected for {several} measures (Holm); below 0.05 counts", "dim")

@@ -13,7 +13,7 @@ from sanetune.checks.samples.degenerate import LIMITS as REPEATS
 from sanetune.checks.samples.degenerate import loops, usual_repetition
 from sanetune.checks.samples.off_form import LIMITS as FORM
 from sanetune.checks.samples.off_form import READ
-from sanetune.workflows.comparing.answer_calls import calls_rightly
+from sanetune.workflows.comparing.answer_calls import answer_in_data, calls_rightly
 from sanetune.workflows.comparing.result import AskedPrompt, Model
 from sanetune.workflows.comparing.right_answers import Right, right_answers
 
@@ -97,10 +97,7 @@ class AnswerMeasures:
 
 def _calls(prepared: Prepared, prompt: AskedPrompt) -> bool:
     """Whether the answer in the data calls a tool."""
-    if prompt.split is None or prompt.number is None:
-        return False
-    messages = prepared.conversation(prompt.split, prompt.number).messages
-    last = next((one for one in reversed(messages) if one["role"] == "assistant"), {})
+    last = answer_in_data(prepared, prompt)
     return bool(last.get("tool_calls")) or "<tool_call>" in str(last.get("content") or "")
 
 

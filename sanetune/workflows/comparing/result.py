@@ -32,7 +32,7 @@ class AskedPrompt:
 
     Attributes:
         messages: The conversation up to the answer.
-        reference: The answer in the data; None: a prompt of the user's own.
+        reference: The answer in the data, its calls of tools as JSON below its text; None: a prompt of the user's own.
         split: Split of its row; None: a prompt of the user's own.
         number: Number of the row in its split, from 0.
     """
@@ -149,6 +149,7 @@ class Compared:
         formats: Formats that the training answers share, in words.
         evaluation: What `lm-eval` measured of the models as they are now, by name of the model.
         evaluation_note: What it measured of other weights, in words; "": nothing.
+        stop_token_ids: Ids of the tokens that end an answer.
         schema: Under which the models were asked.
     """
 
@@ -158,6 +159,7 @@ class Compared:
     formats: list[str] = field(default_factory=list)
     evaluation: dict[str, ModelScores] = field(default_factory=dict)
     evaluation_note: str = ""
+    stop_token_ids: list[int] = field(default_factory=list)
     schema: int = SCHEMA
 
     @property

@@ -16,6 +16,7 @@ from sanetune.errors import RunError
 from sanetune.events import Publish, silent
 from sanetune.runs import Run
 from sanetune.workflows.compare import load_model_of, open_run
+from sanetune.workflows.comparing.answer_calls import with_calls
 from sanetune.workflows.comparing.measures import AnswerMeasures
 from sanetune.workflows.comparing.result import SCHEMA, AskedPrompt, Compared, Model
 from sanetune.workflows.comparing.stored import read_any, store
@@ -80,14 +81,18 @@ def compare_runs(paths: Sequence[Path], own: Sequence[str] = (), count: int = 5,
         for messages, reference, place in zip(asked.messages, asked.references, asked.places, strict=True)
     ]
     measures = AnswerMeasures.of(prompts, asked.tools, first.prepared)
+    shown = [with_calls(first.prepared, one) for one in prompts]
     limit = max_new_tokens(first.prepared, asked)
     stored = read_any(first.run, [one.run for one in sides])
-    same = stored is not None and (stored.schema, stored.prompts, stored.max_new_tokens) == (SCHEMA, prompts, limit)
+    same = stored is not None and (stored.schema, stored.prompts, stored.max_new_tokens) == (SCHEMA, shown, limit)
     known = stored if same else None
     models = [_known(one, known) or _asked(one, asked) for one in sides]
     formats = [one.words for one in measures.formats]
-    found = Compared(prompts, [measures.marked(one) for one in models], limit, formats, *_evaluations(sides))
-    store(first.run, [one.run for one in sides], found, first.prepared.stop_token_ids)
+    found = Compared(
+        shown, [measures.marked(one) for one in models], limit, formats, *_evaluations(sides),
+        stop_token_ids=list(first.prepared.stop_token_ids),
+    )  # fmt: skip
+    store(first.run, [one.run for one in sides], found)
     return found
 
 

@@ -44,25 +44,20 @@ def read_stored(first: Run, runs: Sequence[Run]) -> Compared | None:
     return found if same else None
 
 
-def store(first: Run, runs: Sequence[Run], found: Compared, stop_token_ids: Sequence[int]) -> None:
+def store(first: Run, runs: Sequence[Run], found: Compared) -> None:
     """Store a comparison; that of base and tuned model as every version of ``comparison.json`` has it, too."""
     alone = first.comparison_with(runs) == first.comparison
-    plain = comparison_of(found, stop_token_ids).to_json() if alone else {"runs": [str(run.path) for run in runs]}
+    plain = comparison_of(found).to_json() if alone else {"runs": [str(run.path) for run in runs]}
     first.write_json(first.comparison_with(runs), plain | {KEY: found.to_json()})
 
 
-def comparison_of(found: Compared, stop_token_ids: Sequence[int] = ()) -> Comparison:
-    """Return the first two models of ``found`` as a comparison of base and tuned model.
-
-    Args:
-        found: A comparison of at least two models.
-        stop_token_ids: Ids of the tokens that end an answer.
-    """
+def comparison_of(found: Compared) -> Comparison:
+    """Return the first two models of ``found``, which has at least two, as a comparison of base and tuned model."""
     base, tuned = found.models[:2]
     samples = [
         Sample(prompt.messages, prompt.reference, one, other, prompt.split, prompt.number)
         for prompt, one, other in zip(found.prompts, base.answers, tuned.answers, strict=True)
     ]
-    decoding = {"temperature": 0, "max_new_tokens": found.max_new_tokens, "stop_token_ids": list(stop_token_ids)}
+    decoding = {"temperature": 0, "max_new_tokens": found.max_new_tokens, "stop_token_ids": found.stop_token_ids}
     before, after = (None if one.losses is None else one.losses.loss for one in (base, tuned))
     return Comparison(samples, base.path, tuned.path, before, after, decoding)

@@ -107,7 +107,7 @@ def test_the_verdict_of_compare_is_shown_or_how_to_get_one(tmp_path: Path) -> No
     assert "sanetune compare" in Reader(page_of_runs(runs)).text.split("Results")[-1]
     first = model("a", {"ends by itself": [True] * 8}, 1.0)
     found = compared(first, model("b", {"ends by itself": [False] * 8}, 2.0))
-    store(runs[0], runs, of_runs(found, *runs), [])
+    store(runs[0], runs, of_runs(found, *runs))
     text = Reader(page_of_runs(runs)).text
     assert "compared with a: worse in validation loss and ends by itself" in text
     assert "were not compared yet" not in text
@@ -118,7 +118,7 @@ def test_answers_and_counts_are_those_of_the_comparison_of_these_runs(tmp_path: 
     for run in runs:
         answered(run, f"asked of {run.name} alone")
     first = model("a", {"ends by itself": [True] * 8})
-    store(runs[0], runs, of_runs(compared(first, model("b", {"ends by itself": [False] * 8})), *runs), [])
+    store(runs[0], runs, of_runs(compared(first, model("b", {"ends by itself": [False] * 8})), *runs))
     text = Reader(page_of_runs(runs)).text
     assert "8 of 8" in text and "a says 3" in text and "b says 3" in text and "alone" not in text
     assert "8 prompts, the same for all, at most 64 tokens for each answer" in text
@@ -130,7 +130,7 @@ def test_answers_and_counts_are_those_of_the_comparison_of_these_runs(tmp_path: 
 def test_answers_of_three_runs_stand_below_their_own_names(tmp_path: Path) -> None:
     runs = [made(tmp_path / name, phase="finished") for name in ("a", "b", "c")]
     found = compared(*(model(name, {"ends by itself": [name != "b"] * 8}) for name in "abc"))
-    store(runs[0], runs, of_runs(found, *runs), [])
+    store(runs[0], runs, of_runs(found, *runs))
     text = Reader(page_of_runs([runs[0], runs[2], runs[1]])).text
     assert text.index("a says 3") < text.index("c says 3") < text.index("b says 3")
 
@@ -140,7 +140,7 @@ def test_prompts_that_could_not_be_asked_are_not_counted(tmp_path: Path) -> None
     noted = Answer("", False, 0, note="the prompt leaves no room")
     some = [model(name, {}) for name in "ab"]
     found = compared(*(replace(one, answers=[*one.answers[:3], *[noted] * 5]) for one in some))
-    store(runs[0], runs, of_runs(found, *runs), [])
+    store(runs[0], runs, of_runs(found, *runs))
     text = Reader(page_of_runs(runs)).text
     assert text.count("3 of 3") == 2 and "of 8" not in text
 
@@ -148,7 +148,7 @@ def test_prompts_that_could_not_be_asked_are_not_counted(tmp_path: Path) -> None
 def test_answers_of_runs_of_one_name_stand_below_their_own_run_in_any_order(tmp_path: Path) -> None:
     runs = [made(tmp_path / name / "run", phase="finished") for name in "abc"]
     found = compared(*(model(f"{name}/run", {}, loss) for name, loss in (("a", 2.0), ("b", 1.0), ("c", 3.0))))
-    store(runs[0], runs, of_runs(found, *runs), [])
+    store(runs[0], runs, of_runs(found, *runs))
     text = Reader(page_of_runs([runs[0], runs[2], runs[1]])).text
     assert text.index("a/run says 3") < text.index("c/run says 3") < text.index("b/run says 3")
     assert text.index("worse in validation loss") < text.index("better in validation loss")
@@ -157,7 +157,7 @@ def test_answers_of_runs_of_one_name_stand_below_their_own_run_in_any_order(tmp_
 def test_a_comparison_of_models_in_other_folders_is_not_shown(tmp_path: Path) -> None:
     runs = [made(tmp_path / name, phase="finished") for name in "ab"]
     elsewhere = [made(tmp_path / "moved" / name, phase="finished") for name in "ab"]
-    store(runs[0], runs, of_runs(compared(model("a", {}), model("b", {})), *elsewhere), [])
+    store(runs[0], runs, of_runs(compared(model("a", {}), model("b", {})), *elsewhere))
     assert "says 3" not in Reader(page_of_runs(runs)).text
 
 

@@ -56,7 +56,7 @@ def test_the_verdict_of_a_comparison_is_beside_the_answers(
     models = [
         Model(name, name, answers, marks={"exact": [bool(has)] * 20}) for name, has in (("b", base), ("t", tuned))
     ]
-    store(run, [run], of_runs(Compared(prompts, models), run), ())
+    store(run, [run], of_runs(Compared(prompts, models), run))
     view = run_view(run)
     assert view is not None and view.samples_text == f"ended by themselves: base 20, tuned 20 of 20{words}"
 
@@ -112,7 +112,7 @@ def test_a_later_comparison_counts_for_more_than_the_answers_at_the_end(tmp_path
     (run.model / "config.json").write_text("{}")
     prompt = AskedPrompt([{"role": "user", "content": "Hm?"}], "Yes.")
     models = [Model(name, name, [Answer(f"{name} later", ended=True, tokens=9)]) for name in ("base", "tuned")]
-    store(run, [run], of_runs(Compared([prompt], models), run), ())
+    store(run, [run], of_runs(Compared([prompt], models), run))
     view = run_view(run)
     assert view is not None and view.samples[0].tuned.text == "tuned later"
 

@@ -57,6 +57,14 @@ def test_what_lm_eval_measured_is_shown_where_both_models_have_it() -> None:
     assert "no difference shown" in text and "evaluation.json is old" in text
 
 
+def test_one_answer_one_row_and_one_token_are_called_so() -> None:
+    first, second = model("first", {"ends": [False]}, 2.0, count=1), model("second", {"ends": [True]}, 1.0, count=1)
+    for one in (first, second):
+        one.answers[0] = Answer("Hm", True, 1)
+    text = drawn(compared(first, second))
+    assert "ends: differs in 1 answer: 1 for second" in text and "1 token, ended by itself" in text
+
+
 def test_names_of_folders_are_only_text() -> None:
     text = drawn(compared(model("[red]a[/red]", {}), model("b\x1b[31m", {})))
     assert "[red]a[/red]" in text

@@ -302,7 +302,7 @@ def compared(tmp_path: Path) -> Path:
     base = Model("base", "b", [Answer(f"bad {n}", True, 2) for n in range(20)])
     tuned = Model("tuned", "t", [Answer(f"good {n}" if n else "bad 0", True, 2) for n in range(20)])
     model(run.model)
-    store(run, [run], of_runs(Compared(prompts, [base, tuned], 16), run), [])
+    store(run, [run], of_runs(Compared(prompts, [base, tuned], 16), run))
     return tmp_path
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from sanetune.engine.answer import Answer
-from sanetune.workflows.comparing.answer_calls import calls_rightly
+from sanetune.workflows.comparing.answer_calls import calls_rightly, with_calls
+from sanetune.workflows.comparing.result import AskedPrompt
 
 TOOL: dict[str, Any] = {
     "type": "function",
@@ -55,3 +57,20 @@ def test_a_call_is_right_where_a_program_could_make_it(text: str, right: bool) -
 def test_special_tokens_that_the_text_lacks_are_read_from_the_raw_answer() -> None:
     answer = Answer(CALL + " trailing", True, 10, raw=f"<tool_call>{CALL}</tool_call>")
     assert calls_rightly(answer, [TOOL])
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ({"content": None, "tool_calls": [{"function": {"name": "fly", "arguments": {"m": 7}}}]}, "{}"),
+        ({"content": "Up!", "tool_calls": [{"function": {"name": "fly", "arguments": {"m": 7}}}] * 2}, "Up!\n{}\n{}"),
+        ({"content": "Up!"}, "Up!"),
+    ],
+)
+def test_the_calls_of_an_answer_in_the_data_are_below_its_text(answer: dict[str, Any], shown: str) -> None:
+    messages = [{"role": "user", "content": "Fly"}, {"role": "assistant", **answer}]
+    prepared: Any = SimpleNamespace(conversation=lambda split, number: SimpleNamespace(messages=messages))
+    asked = AskedPrompt(messages[:1], answer["content"] or "", "validation", 0)
+    assert with_calls(prepared, asked).reference == shown.replace("{}", '{"name":"fly","arguments":{"m":7}}')
+    own = AskedPrompt(messages[:1])
+    assert with_calls(prepared, own) == own
