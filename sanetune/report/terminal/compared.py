@@ -68,8 +68,11 @@ def _prompt(found: Compared, number: int, width: int, marked: bool) -> Renderabl
 
 def figures(found: Compared) -> list[RenderableType]:
     """Return the table of what was measured, and the verdict on each model."""
+    from rich.text import Text
+
     parts = [_table(found), *(_verdict(found, one) for one in found.pairs)]
-    return [*parts, *_evaluation(found)]
+    notes = [Text(escape_control(note, strict=True), "yellow") for note in found.notes]
+    return [*parts, *_evaluation(found), *notes]
 
 
 def _table(found: Compared) -> RenderableType:

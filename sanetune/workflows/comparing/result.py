@@ -150,6 +150,7 @@ class Compared:
         evaluation: What `lm-eval` measured of the models as they are now, by name of the model.
         evaluation_note: What it measured of other weights, in words; "": nothing.
         stop_token_ids: Ids of the tokens that end an answer.
+        notes: Sentences that the user should be told.
         schema: Under which the models were asked.
     """
 
@@ -160,6 +161,7 @@ class Compared:
     evaluation: dict[str, ModelScores] = field(default_factory=dict)
     evaluation_note: str = ""
     stop_token_ids: list[int] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     schema: int = SCHEMA
 
     @property

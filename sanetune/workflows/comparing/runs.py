@@ -17,6 +17,7 @@ from sanetune.events import Publish, silent
 from sanetune.runs import Run
 from sanetune.workflows.compare import load_model_of, open_run
 from sanetune.workflows.comparing.answer_calls import with_calls
+from sanetune.workflows.comparing.gone_on import gone_on
 from sanetune.workflows.comparing.measures import AnswerMeasures
 from sanetune.workflows.comparing.result import SCHEMA, AskedPrompt, Compared, Model
 from sanetune.workflows.comparing.stored import read_any, store
@@ -91,6 +92,7 @@ def compare_runs(paths: Sequence[Path], own: Sequence[str] = (), count: int = 5,
     found = Compared(
         shown, [measures.marked(one) for one in models], limit, formats, *_evaluations(sides),
         stop_token_ids=list(first.prepared.stop_token_ids),
+        notes=[note for one in sides if one.tuned and (note := gone_on(one.run))],
     )  # fmt: skip
     store(first.run, [one.run for one in sides], found)
     return found

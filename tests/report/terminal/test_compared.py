@@ -65,6 +65,11 @@ def test_one_answer_one_row_and_one_token_are_called_so() -> None:
     assert "ends: differs in 1 answer: 1 for second" in text and "1 token, ended by itself" in text
 
 
+def test_notes_on_the_models_are_shown() -> None:
+    found = compared(model("base", {}), model("tuned", {}))
+    assert "gone on since \\x1b[31m" in drawn(replace(found, notes=["it has gone on since \x1b[31m"]), shown=0)
+
+
 def test_names_of_folders_are_only_text() -> None:
     text = drawn(compared(model("[red]a[/red]", {}), model("b\x1b[31m", {})))
     assert "[red]a[/red]" in text

@@ -80,7 +80,7 @@ def test_a_run_is_better_than_its_base_and_is_measured_once(home: Path, loads: l
     assert judged.loss is not None and judged.loss.n == 12
     assert {ENDS, REPEATS_ITSELF, FORMAT_KEPT} <= set(tuned.marks)
     assert CALLS not in tuned.marks, "no row calls a tool"
-    assert found.stop_token_ids
+    assert found.stop_token_ids and found.notes == []
 
     assert compare_runs([home / "run"], count=6) == found
     assert loads == [False, True], "the second time nothing is loaded"
