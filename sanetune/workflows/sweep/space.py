@@ -7,11 +7,14 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
 from sanetune.config.keys import advice, every_key, key_for
 from sanetune.config.nested import YamlValue
+from sanetune.config.schema import AdapterSection
 from sanetune.config.yaml_read import parse_value
 from sanetune.errors import ConfigError
+from sanetune.text import did_you_mean
 
 LR = "train.learning_rate"
 ADAPTER = "model.adapter"
@@ -68,6 +71,11 @@ class Space:
         """Whether some parameter is a range, so that values are drawn."""
         return any(not one.values for one in self.parameters)
 
+    @property
+    def keys(self) -> list[str]:
+        """The keys that are given, those of one value behind the others."""
+        return [*(one.key for one in self.parameters), *(one.partition("=")[0] for one in self.fixed)]
+
     def grid(self) -> list[Changes]:
         """Return each combination of the listed values once, the first parameter changing slowest."""
         found: list[Changes] = []
@@ -104,6 +112,8 @@ def read_space(words: Sequence[str]) -> Space:
         parameter = _parameter(resolve_name(name.strip()), raw.strip())
         if any(one.key == parameter.key for one in parameters):
             raise ConfigError(f"{parameter.key} is given twice", "", "Give all its values in one word.")
+        if parameter.key == ADAPTER:
+            _check_kinds(parameter.values)
         if len(parameter.values) == 1:
             fixed.append(_override(parameter.key, parameter.values[0], raw.strip()))
         else:
@@ -114,6 +124,17 @@ def read_space(words: Sequence[str]) -> Space:
     return space
 
 
+def _check_kinds(values: Sequence[YamlValue]) -> None:
+    kinds = [*get_args(AdapterSection.model_fields["type"].annotation)]
+    for value in values:
+        if isinstance(value, str) and value not in kinds:
+            raise ConfigError(
+                f"adapter={value} is no adapter",
+                "A trial trains all weights, or an adapter beside them.",
+                f"{did_you_mean(value, ['none', *kinds])}Give none or {' or '.join(kinds)}, or both: adapter=none,lora",
+            )
+
+
 def _override(key: str, value: YamlValue, raw: str) -> str:
     """The override that ``raw`` is for all trials; what no sweep varies keeps a ``none`` of its own meaning."""
     none = value is None and key.partition(".")[0] not in SAME_DATA
@@ -121,7 +142,7 @@ def _override(key: str, value: YamlValue, raw: str) -> str:
 
 
 def _check_adapter(space: Space) -> None:
-    settings = [key for key in _keys(space) if _is_setting(key)]
+    settings = [key for key in space.keys if _is_setting(key)]
     if f"{ADAPTER}=null" in space.fixed and settings:
         raise ConfigError(
             f"adapter=none is given beside {', '.join(settings)}",
@@ -252,12 +273,8 @@ def adapter_settings(space: Space) -> list[str]:
     >>> adapter_settings(read_space(["lora_r=8,32"])), adapter_settings(read_space(["adapter=none,lora", "lora_r=8"]))
     (['model.adapter.r'], [])
     """
-    keys = _keys(space)
+    keys = space.keys
     return [] if {ADAPTER, f"{ADAPTER}.type"} & {*keys} else [key for key in keys if _is_setting(key)]
-
-
-def _keys(space: Space) -> list[str]:
-    return [*(one.key for one in space.parameters), *(one.partition("=")[0] for one in space.fixed)]
 
 
 def written(changes: Changes) -> Changes:

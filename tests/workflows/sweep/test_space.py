@@ -168,3 +168,14 @@ def test_two_dots_make_a_range_between_numbers_only(word: str) -> None:
 def test_what_cannot_be_swept_is_refused_with_a_reason(word: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_space([word])
+
+
+def test_an_adapter_that_there_is_not_is_told_with_all_that_there_are() -> None:
+    for word in ("adapter=foo", "adapter=none,lora,foo"):
+        with pytest.raises(ConfigError, match="adapter=foo is no adapter") as caught:
+            read_space([word])
+        assert "Give none or lora" in caught.value.remedy
+    with pytest.raises(ConfigError) as caught:
+        read_space(["adapter=lorra"])
+    assert caught.value.remedy.startswith("Did you mean lora?")
+    assert read_space(["adapter=none,lora,{r: 4}"]).parameters[0].values == (None, "lora", {"r": 4})
