@@ -12,7 +12,7 @@ from sanetune.curves.paired import PairedDifference, paired_difference
 from sanetune.curves.proportions import holm
 from sanetune.curves.series import Evaluation
 from sanetune.typed_json import from_json
-from sanetune.workflows.sweep.space import LR, short_name
+from sanetune.workflows.sweep.space import ADAPTER, LR, short_name
 
 SCHEMA = 1
 ALPHA = 0.05
@@ -174,9 +174,10 @@ class Sweep:
 
     @property
     def edge(self) -> Literal["lowest", "highest", ""]:
-        """Whether the best learning rate is the lowest or highest of those that were asked for; then the best may lie
+        """Whether the best learning rate is the lowest or highest that its method was tried with; then the best may lie
         beyond."""
-        lrs = sorted({one.lr for one in self.trials if LR in one.changes})
+        method = None if self.best is None else _method(self.best)
+        lrs = sorted({one.lr for one in self.trials if LR in one.changes and _method(one) == method})
         if self.best is None or len(lrs) < 2 or self.best.lr not in (lrs[0], lrs[-1]):
             return ""
         return "lowest" if self.best.lr == lrs[0] else "highest"
@@ -201,6 +202,11 @@ class Sweep:
             ValueError: It does not fit.
         """
         return from_json(cls, dict(plain))
+
+
+def _method(trial: SweepTrial) -> list[Any]:
+    """What a trial changes of how it trains: methods want different learning rates."""
+    return [trial.changes.get(key, "as given") for key in (ADAPTER, "model.quantization")]
 
 
 def _against(one: Against) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from sanetune.config.schema import Config
 from sanetune.curves.series import Evaluation
 from sanetune.errors import ConfigError
 from sanetune.events import Publish, SweepTrialMade, silent
+from sanetune.planning.defaults import method_of
 from sanetune.typed_json import from_json, to_json
+from sanetune.workflows.sweep.in_effect import said_of_methods
 from sanetune.workflows.sweep.lr_prior import LearningRatePrior, prior_of
 from sanetune.workflows.sweep.result import Sweep, SweepTrial
 from sanetune.workflows.sweep.search import Search, pruner, search_of
@@ -89,7 +91,9 @@ def sweep(
 
     space = _with_lr(read_space(words))
     settings = load(config, list(space.fixed))
-    bench = Bench(settings, prepare(settings, publish=publish), trial_steps or settings.check.trial_steps, publish)
+    lr_of = None if LR in space.keys else method_of(config)
+    prepared, steps = prepare(settings, publish=publish), trial_steps or settings.check.trial_steps
+    bench = Bench(settings, prepared, steps, publish, lr_of=lr_of)
     whole = bench.planned({})
     folder = out or Path(f"{whole.plan.config.run.output_dir}-sweep")
     store = TrialStore(folder)
@@ -98,7 +102,7 @@ def sweep(
     if space.searched:
         count = trials or TRIALS
         prior, critical, probe_steps = _prior(bench, space, folder, whole.key)
-        found = _searched(bench, store, search_of(space, prior, _seed(whole)), count, jobs, publish)
+        found = _searched(bench, store, search_of(space, prior, _seed(whole), bench.in_effect), count, jobs, publish)
     else:
         if trials is not None:
             raise ConfigError(
@@ -112,7 +116,11 @@ def sweep(
         bench.measure_start()
     assert bench.start is not None
     write_json(folder / START, {"key": whole.key, "split": bench.split, "start": to_json(bench.start)})
-    notes = [*_made_lora(config, space), *found.notes, *_notes(found.made, whole)]
+    every = [] if _searched_lr(space) else [one.changes for one in found.made]
+    notes = [
+        *_made_lora(config, space), *said_of_methods(settings, every, lr_of, whole.plan.sizes.model), *bench.notes,
+        *found.notes, *_notes(found.made, whole),
+    ]  # fmt: skip
     result = Sweep(
         found.made, bench.start, whole.steps, whole.plan.steps.total_steps, bench.split, str(folder),
         list(space.fixed), critical, probe_steps, notes,
@@ -181,7 +189,7 @@ def _searched(bench: Bench, store: TrialStore, search: Search, count: int, jobs:
 
 def _prior(bench: Bench, space: Space, folder: Path, key: str) -> tuple[LearningRatePrior | None, float | None, float]:
     """Where the best learning rate is expected, the critical one, and the steps that measuring it took."""
-    searched = next((one for one in space.parameters if one.key == LR and not one.values), None)
+    searched = _searched_lr(space)
     if searched is None:
         return None, None, 0.0
     file = folder / PROBE
@@ -203,6 +211,11 @@ def _prior(bench: Bench, space: Space, folder: Path, key: str) -> tuple[Learning
     # Without a critical learning rate, the planned one stands where the best is expected.
     basis = critical if critical is not None else planned.steps.learning_rate * 4
     return prior_of(basis, adapter, searched.low, searched.high), critical, probe.steps
+
+
+def _searched_lr(space: Space) -> Parameter | None:
+    """The range of the learning rate; None: it is given, or inferred."""
+    return next((one for one in space.parameters if one.key == LR and not one.values), None)
 
 
 def _read_start(bench: Bench, folder: Path, key: str) -> None:

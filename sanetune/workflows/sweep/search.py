@@ -7,7 +7,7 @@ other values are searched too, Optuna's TPE sampler proposes them, and its first
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from sanetune.config.nested import YamlValue
@@ -46,13 +46,18 @@ class Search(Protocol):
         """
 
 
-def search_of(space: Space, prior: LearningRatePrior | None, seed: int) -> Search:
+InEffect = Callable[[Changes], Changes]
+"""Gets what was proposed for a trial; returns what the trial changes in effect, so that none is proposed twice."""
+
+
+def search_of(space: Space, prior: LearningRatePrior | None, seed: int, in_effect: InEffect = dict) -> Search:
     """Return the search through ``space``.
 
     Args:
         space: With at least one range.
         prior: Where the best learning rate is expected; None: it is not searched.
         seed: Of Optuna's sampler.
+        in_effect: See :data:`InEffect`.
 
     Raises:
         UserError: Optuna is needed and not installed.
@@ -66,7 +71,7 @@ def search_of(space: Space, prior: LearningRatePrior | None, seed: int) -> Searc
             "Lists of values and the learning rate alone are swept without it.",
             "Install it (pip install 'sanetune[sweep]'), or list the values.",
         )
-    return OptunaSearch(space, prior, seed)
+    return OptunaSearch(space, prior, seed, in_effect)
 
 
 def has_optuna() -> bool:
@@ -102,14 +107,14 @@ class OptunaSearch:
 
     end = f"{PROPOSALS} proposals in a row were of values that a trial has"
 
-    def __init__(self, space: Space, prior: LearningRatePrior | None, seed: int) -> None:
-        self.space, self.prior, self.seed = space, prior, seed
+    def __init__(self, space: Space, prior: LearningRatePrior | None, seed: int, in_effect: InEffect = dict) -> None:
+        self.space, self.prior, self.seed, self.in_effect = space, prior, seed, in_effect
 
     def ask(self, made: Sequence[SweepTrial], pending: Sequence[Changes]) -> Changes | None:
         """See :class:`Search`."""
         taken = [*(one.changes for one in made), *pending]
         # Whole numbers and lists are proposed again, most of all those that did well: other seeds find others.
-        proposals = (self._proposed(made, len(taken), again) for again in range(PROPOSALS))
+        proposals = (self.in_effect(self._proposed(made, len(taken), again)) for again in range(PROPOSALS))
         return next((one for one in proposals if one not in taken), None)
 
     def _proposed(self, made: Sequence[SweepTrial], count: int, again: int) -> Changes:

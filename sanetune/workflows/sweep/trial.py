@@ -16,6 +16,7 @@ from sanetune.errors import DataError
 from sanetune.events import ProbeStep, Publish, silent
 from sanetune.gate.fingerprint import model_identity
 from sanetune.gate.identity import Identity
+from sanetune.workflows.sweep.in_effect import in_effect
 from sanetune.workflows.sweep.result import State, SweepTrial
 from sanetune.workflows.sweep.space import Changes, as_overrides
 from sanetune.workflows.sweep.store import key_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from sanetune.data.prepare import Prepared
     from sanetune.engine.base import StepBatches
+    from sanetune.planning.learning_rates import Method
     from sanetune.planning.plan import Plan
     from sanetune.probes.harness import ProbeHarness
     from sanetune.probes.heldout import HeldOutRows
@@ -77,6 +79,8 @@ class Bench:
         publish: Gets the steps of trials.
         start: Evaluation of the base; None: the first trial makes it.
         split: Split of the rows that trials are compared on; known once ``start`` is.
+        lr_of: Method that the configuration's learning rate is for; None: trials say their learning rates.
+        notes: What is to be said of the trials that were planned.
     """
 
     config: Config
@@ -85,11 +89,13 @@ class Bench:
     publish: Publish = silent
     start: Evaluation | None = None
     split: str = "validation"
+    lr_of: Method | None = None
+    notes: list[str] = field(default_factory=list)
     _models: dict[str, PreTrainedModel] = field(default_factory=dict)
     _identity: dict[str, Identity] = field(default_factory=dict)
 
     def planned(self, changes: Changes) -> PlannedTrial:
-        """Return the trial that makes ``changes``.
+        """Return the trial that makes ``changes``, as far as they change anything: see :meth:`in_effect`.
 
         Raises:
             ConfigError: The configuration refuses them.
@@ -99,10 +105,17 @@ class Bench:
 
         # No trial has a base of its own: it is read once.
         self._identity = self._identity or model_identity(self.config)
+        changes = self.in_effect(changes)
         found = plan(load(self.config, list(as_overrides(changes))), self.prepared)
         steps = min(self.steps, found.steps.total_steps)
         key = key_of(found.config, changes, steps, self.prepared.fingerprint, self._identity)
         return PlannedTrial(key, changes, found, steps)
+
+    def in_effect(self, changes: Changes) -> Changes:
+        """Return what a trial changes that is to make ``changes``; see :func:`sanetune.workflows.sweep.in_effect`."""
+        found, notes = in_effect(self.config, changes, self.lr_of, self.prepared.tokenizer)
+        self.notes += [note for note in notes if note not in self.notes]
+        return found
 
     def run(self, trial: PlannedTrial, prune: Prune = never) -> SweepTrial:
         """Make ``trial``; afterwards nothing of it is left but its figures."""

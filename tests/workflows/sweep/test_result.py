@@ -105,3 +105,11 @@ def test_it_goes_to_json_and_back() -> None:
     assert again.start == evaluation(3.0)
     assert math.isnan(again.trials[1].loss)
     assert json.loads(text)["best"]["changes"] == {"train.learning_rate": 1e-3}
+
+
+def test_the_edge_is_among_the_learning_rates_of_one_method() -> None:
+    """Of methods that have one learning rate each, none is at an edge."""
+    lora = {"model.adapter": "lora"}
+    assert sweep(trial(4e-4, 1.5, changes={"model.adapter": None}), trial(3e-3, 1.0, changes=lora)).edge == ""
+    both = (trial(1e-2, 1.0, changes=lora), trial(1e-3, 1.5, changes=lora), trial(1e-1, 2.0))
+    assert sweep(*both).edge == "highest"

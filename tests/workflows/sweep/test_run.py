@@ -142,7 +142,25 @@ def test_a_learning_rate_that_is_far_too_high_ends_early_and_is_told_as_diverged
 def test_that_settings_of_an_adapter_make_lora_of_full_fine_tuning_is_said(config: Config) -> None:
     found = sweep(config, ["lora_r=2,4"], trial_steps=1)
     assert "model.adapter.r makes LoRA of every trial" in found.notes[0]
-    assert not any("LoRA" in note for note in sweep(config, ["adapter=none,lora", "lora_r=2"], trial_steps=1).notes)
+    both = sweep(config, ["adapter=none,lora", "lora_r=2"], trial_steps=1)
+    assert not any("of every trial" in note for note in both.notes)
+
+
+def test_trials_that_train_the_same_weights_are_one_and_methods_have_learning_rates_of_their_own(
+    config: Config,
+) -> None:
+    found = sweep(config, ["adapter=none,lora", "freeze=none,embed_tokens"], trial_steps=1)
+    assert [(one.changes.get("model.freeze"), one.lr) for one in found.trials] == [
+        (None, found.trials[0].lr),
+        ("embed_tokens", found.trials[0].lr),
+        (None, 3e-3),
+    ]
+    assert found.trials[2].label == "adapter=lora, freeze=none, learning_rate=0.003"
+    notes = " ".join(found.notes)
+    assert "3e-03 in trials of LoRA" in notes and "freeze=embed_tokens freezes nothing in trials of LoRA" in notes
+    typed = sweep(config, ["adapter=none,lora", "learning_rate=1e-3"], trial_steps=1)
+    assert {one.lr for one in typed.trials} == {1e-3}
+    assert "Methods were compared at the same learning rate" in typed.notes[0]
 
 
 def test_what_makes_no_sense_is_an_error_before_anything_is_trained(config: Config, tmp_path: Path) -> None:

@@ -75,6 +75,21 @@ def play(space: Space, seed: int, count: int, beside: int = 1) -> tuple[list[Cha
     return [*(one.changes for one in made), *pending], found
 
 
+def test_a_search_proposes_no_trial_that_is_another_in_effect() -> None:
+    """With LoRA both patterns freeze nothing, and there is a learning rate beside them."""
+    pytest.importorskip("optuna")
+    space = read_space(["lora_r=4..5", "freeze=none,embed_tokens"])
+
+    def in_effect(changes: Changes) -> Changes:
+        return {**changes, "model.freeze": None, LR: 3e-3}
+
+    search = OptunaSearch(space, None, 0, in_effect)
+    made: list[SweepTrial] = []
+    while (changes := search.ask(made, [])) is not None:
+        made.append(trial(3e-3, 1.0, changes=changes))
+    assert sorted(str(one.changes["model.adapter.r"]) for one in made) == ["4", "5"]
+
+
 @pytest.mark.parametrize("beside", [1, 3])
 @pytest.mark.parametrize("words", [["lora_r=4..16"], ["lora_r=4..8", "neftune_noise_alpha=none,5"]])
 def test_a_search_of_few_values_proposes_none_twice_and_goes_on(words: list[str], beside: int) -> None:
