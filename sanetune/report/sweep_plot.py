@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from sanetune.workflows.sweep.result import Sweep, SweepTrial
 
 MOST_NAMED = 8
-"""Trials that the legend names, the best of them."""
+"""Trials that the legend names: the best of them, then those that ended early."""
+ENDS = {"diverged": "diverged", "pruned": "ended early"}
 MARKERS = "osD^vPX*"
 """Of the trials with the same other values; their colour is that of their curve."""
 
@@ -39,7 +40,7 @@ def draw(sweep: Sweep, folder: Path) -> list[Path]:
         return []
     folder.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+        figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5.6), layout="constrained")
         _curves(left, sweep, trials)
         _by_lr(right, sweep, trials)
         written = write(figure, folder / "sweep")
@@ -60,7 +61,8 @@ def _colours(sweep: Sweep, trials: list[SweepTrial]) -> dict[str, Any]:
 def _curves(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    named = {one.key for one in (sweep.ranked or trials)[:MOST_NAMED]}
+    early = [one for one in trials if not one.comparable]
+    named = {one.key for one in [*sweep.ranked, *early][:MOST_NAMED]}
     colours = _colours(sweep, trials)
     for one in sorted(trials, key=lambda one: one.lr):
         steps, losses = zip(*((step, loss) for step, loss in one.curve if math.isfinite(loss)), strict=True)
@@ -68,16 +70,18 @@ def _curves(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
         axes.plot(
             steps, losses, color=colours[one.key],
             linewidth=2.6 if best else 1.4, zorder=5 if best else 3, linestyle="-" if one.state == "done" else ":",
-            label=one.label if one.key in named else None,
+            label=_name(one) if one.key in named else None,
         )  # fmt: skip
-    start = sweep.start.loss
-    if math.isfinite(start):
-        axes.set_ylim(*_limits(start, min(loss for one in trials for _, loss in one.curve if math.isfinite(loss))))
+    if more := len(trials) - len(named):
+        axes.plot([], [], " ", label=f"and {more:,} more")
+    if math.isfinite(sweep.start.loss):
+        axes.set_ylim(*_limits(sweep.start.loss, _furthest(sweep, trials)))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_title("Loss of a few validation rows")
     axes.set_xlabel("step")
     axes.set_ylabel("nats per token")
-    axes.legend(fontsize=8)
+    # Below the picture: many names would cover the curves.
+    axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.12))
 
 
 def _by_lr(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
@@ -94,9 +98,6 @@ def _by_lr(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
         if name:
             axes.plot([], [], marker, color=INK, markersize=5, label=name)
     shown = [one for some in groups.values() for one in some]
-    early = any(not one.comparable for one in shown)
-    if early:
-        axes.plot([], [], MARKERS[0], color=INK, markersize=5, markerfacecolor="none", label="not all its steps")
     best = sweep.best
     if best is not None:
         axes.plot([best.lr], [best.loss], "o", markersize=11, markerfacecolor="none", color=VALIDATION, zorder=5)
@@ -110,18 +111,63 @@ def _by_lr(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
     if shown and math.isfinite(sweep.start.loss):
         # The bar of a trial that has learned nothing may be as long as it likes.
         ends = [one.loss - halves.get(one.key, 0.0) for one in shown if one.loss < sweep.start.loss]
-        axes.set_ylim(*_limits(sweep.start.loss, min([*(one.loss for one in shown), *ends])))
+        low, high = min([*(one.loss for one in shown), *ends]), max(one.loss for one in shown)
+        axes.set_ylim(*_limits(sweep.start.loss, high if best is None else low))
+    early = any(not one.comparable and one.loss <= axes.get_ylim()[1] for one in shown)
+    if early:
+        axes.plot([], [], MARKERS[0], color=INK, markersize=5, markerfacecolor="none", label="not all its steps")
+    above = _above(axes, sweep.trials, colours)
     axes.set_xscale("log")
     axes.set_title("Final loss of all validation rows")
     axes.set_xlabel("learning rate")
     axes.set_ylabel("nats per token")
-    if len(groups) > 1 or early:
-        axes.legend(fontsize=8)
+    if len(groups) > 1 or early or above:
+        axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.12))
 
 
-def _limits(start: float, lowest: float) -> tuple[float, float]:
-    """The ends of an axis that shows the loss before any step and the lowest one, but none far above both."""
-    low, high = sorted((start, lowest))
+def _name(trial: SweepTrial) -> str:
+    """What a trial changes, and of one that ended early how, and with which loss: its curve may leave the picture."""
+    end = ENDS.get(trial.state)
+    return (
+        trial.label
+        if end is None
+        else f"{trial.label}: {end} at step {trial.steps:,}, loss {_loss(trial.curve[-1][1])}"
+    )
+
+
+def _furthest(sweep: Sweep, trials: list[SweepTrial]) -> float:
+    """The lowest loss of the curves; where none falls, the highest of those that matter, so that they are seen."""
+    losses = {one.key: [loss for _, loss in one.curve if math.isfinite(loss)] for one in trials}
+    lowest = min(min(some) for some in losses.values())
+    if lowest < min(some[0] for some in losses.values()):
+        return lowest
+    made = [losses[one.key] for one in sweep.ranked if one.key in losses]
+    return max(max(some) for some in made or losses.values())
+
+
+def _loss(loss: float) -> str:
+    return f"{loss:.4g}" if math.isfinite(loss) else "not finite"
+
+
+def _above(axes: Axes, trials: list[SweepTrial], colours: dict[str, Any]) -> bool:
+    """Mark trials whose loss is no number, or above the picture, at its upper edge; return whether there are any."""
+    top = axes.get_ylim()[1]
+    found = [one for one in trials if not one.loss <= top]
+    for one in found:
+        axes.plot(
+            [one.lr], [1], "^", transform=axes.get_xaxis_transform(), clip_on=False, markersize=7,
+            color=colours.get(one.key, INK), markerfacecolor="none", zorder=6,
+        )  # fmt: skip
+    if found:
+        lowest = min((one.loss for one in found if math.isfinite(one.loss)), default=math.nan)
+        words = _loss(lowest) + (" or more" if len(found) > 1 and math.isfinite(lowest) else "")
+        axes.plot([], [], "^", color=INK, markersize=7, markerfacecolor="none", label=f"above the picture: {words}")
+    return bool(found)
+
+
+def _limits(start: float, furthest: float) -> tuple[float, float]:
+    """The ends of an axis that shows the loss before any step and the furthest one, but none far above both."""
+    low, high = sorted((start, furthest))
     room = (high - low) or 1.0  # no trial has lowered it
     return low - 0.08 * room, high + 0.3 * room
 

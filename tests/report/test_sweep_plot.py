@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
+from matplotlib.axes import Axes
 
 from sanetune.report.sweep_plot import _by_lr, _curves, draw
 from tests.workflows.sweep.made import sweep, trial
@@ -75,6 +76,50 @@ def test_trials_that_ended_early_are_hollow_and_their_losses_are_in_no_line() ->
     assert all(0.5 not in line.get_ydata() for line in axes.get_lines() if len(line.get_xdata()) == 2)
     legend = axes.get_legend()
     assert legend is not None and [text.get_text() for text in legend.get_texts()] == ["not all its steps"]
+
+
+def names(axes: Axes) -> list[str]:
+    legend = axes.get_legend()
+    return [] if legend is None else [text.get_text() for text in legend.get_texts()]
+
+
+@pytest.mark.parametrize(
+    ("losses", "words"), [([505.0], "505"), ([505.0, 680.0], "505 or more"), ([math.nan], "not finite")]
+)
+def test_trials_above_the_pictures_are_named_and_marked_at_their_edge(losses: list[float], words: str) -> None:
+    from matplotlib.figure import Figure
+
+    early = [trial(3.0 + n, loss, state="diverged") for n, loss in enumerate(losses)]
+    found = sweep(trial(1e-4, 1.5), trial(1e-3, 1.0), *early)
+    left, right = Figure().subplots(1, 2)
+    _curves(left, found, found.trials)
+    _by_lr(right, found, found.trials)
+    assert f"learning_rate=3.0: diverged at step 10, loss {words.split(' or')[0]}" in names(left)
+    assert names(right) == [f"above the picture: {words}"]
+    marked = [line for line in right.get_lines() if line.get_marker() == "^" and len(line.get_xdata())]
+    assert [line.get_xdata()[0] for line in marked] == [one.lr for one in early]
+    assert all(line.get_transform() == right.get_xaxis_transform() for line in marked)
+    assert {line.get_ydata()[0] for line in marked} == {1}, "the upper edge"
+
+
+def test_trials_that_all_diverged_are_in_both_pictures() -> None:
+    from matplotlib.figure import Figure
+
+    found = sweep(trial(3.0, 417.0, state="diverged"), trial(5.0, 1152.0, state="diverged"))
+    for part in (_curves, _by_lr):
+        axes = Figure().subplots()
+        part(axes, found, found.trials)
+        assert axes.get_ylim()[1] > 1152
+        assert not any("above the picture" in name for name in names(axes))
+
+
+def test_the_legend_counts_the_trials_that_it_does_not_name() -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots()
+    found = sweep(*(trial(10.0**-n, 1.0 + n / 10) for n in range(1, 12)))
+    _curves(axes, found, found.trials)
+    assert len(names(axes)) == 9 and names(axes)[-1] == "and 3 more"
 
 
 @pytest.mark.parametrize("worst", [2.9, 9.0])

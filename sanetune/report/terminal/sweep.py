@@ -170,9 +170,11 @@ def _by_lr(sweep: Sweep) -> list[RenderableType]:
     lrs = sorted({one.lr for one in trials})
     if len(lrs) < 2:
         return []
-    top = max(min(max(one.loss for one in trials), sweep.start.loss), min(one.loss for one in trials))
-    low = min(one.loss for one in trials)
-    lines: list[RenderableType] = [Text(f"{'':>11}{low:<{BAR // 2}.3f}{top:>{BAR - BAR // 2}.3f}", style="dim")]
+    low, highest = min(one.loss for one in trials), max(one.loss for one in trials)
+    # Where none has lowered the loss, what it was before says nothing about how they differ.
+    top = min(highest, sweep.start.loss) if low < sweep.start.loss else highest
+    end = f"{top:.3f} or more" if top < highest else f"{top:.3f}"
+    lines: list[RenderableType] = [Text(f"{'':>11}{low:<{BAR // 2}.3f}{end:>{BAR - BAR // 2}}", style="dim")]
     best, drawn = sweep.best, ""
     for lr in lrs:
         found = [one for one in trials if one.lr == lr]

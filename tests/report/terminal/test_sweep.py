@@ -59,6 +59,19 @@ def test_the_loss_of_a_trial_that_ended_early_is_marked_and_is_no_lowest_one() -
     assert [mark for mark in rows["1e-03"] if mark in "○●"] == ["○", "●"]
 
 
+def test_trials_that_all_diverged_are_at_places_of_their_own() -> None:
+    text = drawn(sweep(trial(3.0, 417.0, state="diverged"), trial(5.0, 1152.0, state="diverged")))
+    rows = [line for line in text.splitlines() if line.startswith(("     3e+00", "     5e+00"))]
+    assert rows[0].index("○") < rows[1].index("○")
+    [axis] = [line for line in text.splitlines() if line.split() == ["417.000", "1152.000"]]
+    assert axis
+
+
+def test_the_end_of_the_axis_says_that_losses_above_it_are_there() -> None:
+    text = drawn(sweep(trial(1e-3, 1.0), trial(3.0, 505.0, state="diverged")))
+    assert any(line.split() == ["1.000", "3.000", "or", "more"] for line in text.splitlines())
+
+
 def test_an_interval_without_0_beside_not_told_apart_is_explained() -> None:
     words = "told apart is what also holds for all pairs of trials (Holm)"
     near = sweep(*(trial(10.0**-k, 1 + 0.02 * k, noise=0.045, seed=k) for k in range(1, 5)))
