@@ -113,7 +113,7 @@ def read_space(words: Sequence[str]) -> Space:
         if any(one.key == parameter.key for one in parameters):
             raise ConfigError(f"{parameter.key} is given twice", "", "Give all its values in one word.")
         if parameter.key == ADAPTER:
-            _check_kinds(parameter.values)
+            _check_adapters(parameter.values)
         if len(parameter.values) == 1:
             fixed.append(_override(parameter.key, parameter.values[0], raw.strip()))
         else:
@@ -124,14 +124,14 @@ def read_space(words: Sequence[str]) -> Space:
     return space
 
 
-def _check_kinds(values: Sequence[YamlValue]) -> None:
-    kinds = [*get_args(AdapterSection.model_fields["type"].annotation)]
+def _check_adapters(values: Sequence[YamlValue]) -> None:
+    names = [*get_args(AdapterSection.model_fields["type"].annotation)]
     for value in values:
-        if isinstance(value, str) and value not in kinds:
+        if isinstance(value, str) and value not in names:
             raise ConfigError(
                 f"adapter={value} is no adapter",
                 "A trial trains all weights, or an adapter beside them.",
-                f"{did_you_mean(value, ['none', *kinds])}Give none or {' or '.join(kinds)}, or both: adapter=none,lora",
+                f"{did_you_mean(value, ['none', *names])}Give none or {' or '.join(names)}, or both: adapter=none,lora",
             )
 
 
