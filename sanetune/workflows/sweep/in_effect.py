@@ -85,6 +85,6 @@ def said_of_methods(config: Config, every: Iterable[Changes], lr_of: Method | No
         words = in_a_row([f"{units.lr(lr)} for {NAMES[one]}" for one, lr in wanted.items()])
         return [
             "Methods were compared at the same learning rate, as it was given, although they want different ones: "
-            f"{words} is inferred where {short_name(LR)} is left out."
+            f"{words} are inferred where {short_name(LR)} is left out."
         ]
     return []
