@@ -193,6 +193,13 @@ class Finding:
     traceback: str = ""
     answers: Sequence[Mapping[str, Any]] = ()
 
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Finding:
+        """Read what :meth:`to_json` returns, after a file; without witnesses, traceback and answers."""
+        check, verdict, *words = (plain[name] for name in ("check", "verdict", "what", "why", "todo"))
+        numbers, fix, limits = (dict(plain[name]) for name in ("evidence", "fix", "limits"))
+        return cls(check, Verdict(verdict), *words, numbers, fix=fix, limits=limits, seconds=plain["seconds"])
+
     @property
     def text(self) -> str:
         """Message, rationale and remedy as one text: ``message`` in the JSON report."""

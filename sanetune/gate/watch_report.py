@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sanetune.engine.watcher import TrackerText
-from sanetune.finding import Finding, GateError, Verdict
+from sanetune.finding import Finding, GateError
 from sanetune.gate.watch import LiveFinding
 from sanetune.probes.row_losses import place_of
 
@@ -88,17 +88,7 @@ class WatchFinding:
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> WatchFinding:
         """Read what :meth:`to_json` returns, after a file."""
-        finding = Finding(
-            plain["check"],
-            Verdict(plain["verdict"]),
-            plain["what"],
-            plain["why"],
-            plain["todo"],
-            dict(plain["evidence"]),
-            fix=dict(plain["fix"]),
-            limits=dict(plain["limits"]),
-            seconds=plain["seconds"],
-        )
+        finding = Finding.from_json(plain)
         live = LiveFinding(plain["step"], plain["at"], finding, plain.get("validation_set", ""))
         rows, weights = plain.get("rows", ()), plain.get("rows_weights", "")
         return cls(live, rows, weights, plain.get("rows_reason", ""), plain.get("answers", ()))

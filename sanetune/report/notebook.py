@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from sanetune.finding import Finding
+    from sanetune.report.html.view import RunView
     from sanetune.workflows.comparing.result import Compared
     from sanetune.workflows.sweep.result import Sweep
     from sanetune.workflows.train import Trained
@@ -76,13 +78,19 @@ def run_html(trained: Trained) -> str:
         tally={},
         status=run.status if run else None,
         path=shortest_path(trained.run.path),
-        bad=run.findings if run else [],
+        bad=_found(run) if run else [],
         more=0,
         others=[],
         overview=overview(PageView(Report(()), run=run)),
         samples=run.samples[:SAMPLES] if run else [],
         after="tuned",
     )
+
+
+def _found(run: RunView) -> list[Finding]:
+    """All that watch, log and the measurement of forgetting have found of a run, worst first."""
+    forgets = [run.forgets] if run.forgets else []
+    return format.by_weight([*(one.finding for one in run.fired), *run.findings, *forgets])
 
 
 def sweep_html(sweep: Sweep) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sanetune.errors import RunError
+from sanetune.finding import Finding
 from sanetune.gate.clearance_file import read_clearance
 from sanetune.typed_json import to_json
 
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 
     from sanetune.config.schema import Config
     from sanetune.data.prepare import Prepared
-    from sanetune.finding import Finding
     from sanetune.probes.forgetting import BaseRecord
     from sanetune.probes.results import Forgetting
     from sanetune.runs import Run
@@ -54,6 +55,14 @@ def write_forgetting(
     measured = None if found is None else to_json(found)
     run.write_json(run.forgetting, {"schema": 1, "finding": finding.to_json(), "forgetting": measured})
     return finding
+
+
+def read_forgets(run: Run) -> Finding | None:
+    """Return what model-forgets found at the end of ``run``; None where it was not asked, or its file is none."""
+    try:
+        return Finding.from_json(run.read_json(run.forgetting)["finding"]) if run.forgetting.is_file() else None
+    except (RunError, OSError, KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _as_tried(finding: Finding, run: Run) -> Finding:

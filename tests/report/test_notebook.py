@@ -9,7 +9,9 @@ from typing import Any, cast
 
 import pytest
 
-from sanetune.finding import Report
+from sanetune.finding import Finding, Report, Verdict
+from sanetune.gate.watch import LiveFinding
+from sanetune.gate.watch_report import WatchFinding, WatchReport
 from sanetune.report.notebook import compared_html, report_html, run_html, show_in_notebooks, sweep_html
 from sanetune.workflows.train import Trained
 from tests.report import experiments_made, runs_made, sample
@@ -62,6 +64,16 @@ def test_a_run_has_its_losses_and_answers(tmp_path: Path) -> None:
     assert "mine" in read.text and "Finished" in read.text and "No gate was asked." in read.text
     assert "training loss" in read.text, "the lines of its plot have names"
     assert len(read.of("svg", class_="plot")) == 1 and "<script>alert(1)</script>" in read.text
+
+
+def test_a_run_has_what_its_watch_and_the_measurement_of_forgetting_have_found(tmp_path: Path) -> None:
+    found = trained(tmp_path / "run")
+    fired = WatchFinding(LiveFinding(10, 10, Finding("curve-spike", Verdict.WARN, "The loss rises."), ""))
+    found.run.write_json(found.run.watch, WatchReport("warn", [fired]).to_json())
+    forgets = Finding("model-forgets", Verdict.WARN, "It forgets.", "", "Lower the rate.", {"steps": 20})
+    found.run.write_json(found.run.forgetting, {"schema": 1, "finding": forgets.to_json(), "forgetting": None})
+    text = Reader(run_html(found)).text
+    assert "The loss rises." in text and "It forgets." in text and "Lower the rate." in text
 
 
 def test_a_sweep_and_a_comparison_are_what_the_terminal_shows_of_them(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.evidence.experiments import Experiments
-from sanetune.finding import Report, Verdict
+from sanetune.finding import Finding, Report, Verdict
 from sanetune.gate.clearance_file import read_clearance, read_experiments
 from sanetune.report.clearance import report_of
 from sanetune.report.html.collect import as_noted, settings_of, view
@@ -77,6 +77,7 @@ def view_of_run(config: Config, run: Run, evidence: Evidence | None = None) -> P
     trained = run_view(run)
     if trained is not None:
         trained = _with_experiments(trained, run, Experiments.from_json(report.experiments), config)
+        report = with_end(report, trained.forgets)
     found = view(config, evidence, report, known) if evidence else _bare(config, report, known or {})
     written = run.config.read_text(encoding="utf-8") if run.config.is_file() else ""
     return replace(
@@ -89,15 +90,25 @@ def view_of_run(config: Config, run: Run, evidence: Evidence | None = None) -> P
     )
 
 
+def with_end(report: Report, forgets: Finding | None) -> Report:
+    """Return ``report`` with what model-forgets found of the tuned model, in the place of what it had of the trial."""
+    if forgets is None:
+        return report
+    others = [one for one in report.findings if one.check != forgets.check]
+    return replace(report, findings=[*others, replace(forgets, seconds=0.0)])  # its time is not of the check
+
+
 def _with_experiments(view: RunView, run: Run, found: Experiments, config: Config) -> RunView:
     """What a run's own files and the experiments before it say together."""
     evaluations = view.curve.validation if view.curve else []
     last = evaluations[-1] if evaluations else None
     is_over = bool(view.status and view.status.is_over)
+    # While a run goes on, what its folder has of a tuned model is of the one before.
+    ended = None if view.status and view.status.kind == "running" else run
     return replace(
         view,
         end=end_of(run, found, last, is_over=is_over) if view.curve else None,
-        gauge=gauge_of(run, found, config.check.limits.get(FORGETS)),
+        gauge=gauge_of(ended, found, config.check.limits.get(FORGETS)),
         evaluation=evaluation_of(run),
     )
 

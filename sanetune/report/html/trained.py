@@ -19,6 +19,7 @@ from sanetune.report.html.view import RunView
 from sanetune.report.html.watched import watched
 from sanetune.text import in_a_row
 from sanetune.workflows.comparing.stored import comparison_of, read_stored
+from sanetune.workflows.forgetting import read_forgets
 from sanetune.workflows.run_state import read_state
 
 ENDED_EARLY = "curve-stopped-early"
@@ -69,8 +70,15 @@ def run_view(run: Run) -> RunView | None:
         # What the watch found has its rows and its step. While a run goes on, the watch is who judges it.
         [] if running else [one for one in _findings(run) if one.check not in known],
         answers_over_time(run),
+        forgets=None if running else _forgets(run),
         answer_limit=limit,
     )
+
+
+def _forgets(run: Run) -> Finding | None:
+    """The warning of model-forgets about the tuned model."""
+    found = read_forgets(run)
+    return found if found and found.verdict in BAD else None
 
 
 def _records(run: Run) -> list[Record]:

@@ -192,6 +192,7 @@ class RunView:
         over_time: Answers to the same prompts at its evaluations.
         end: How it is forecast to end.
         gauge: What its model has forgotten.
+        forgets: What model-forgets found at its end, where that asks for something to be done.
         evaluation: What lm-eval measured of its models.
         answer_limit: Tokens at which its answers were truncated; None: not known.
     """
@@ -211,6 +212,7 @@ class RunView:
     over_time: Sequence[AnswersAt] = ()
     end: EndView | None = None
     gauge: Gauge | None = None
+    forgets: Finding | None = None
     evaluation: EvaluationView | None = None
     answer_limit: int | None = None
 

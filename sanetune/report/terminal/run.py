@@ -12,13 +12,14 @@ from rich.text import Text
 
 from sanetune import units
 from sanetune.engine.metrics import speed_of
-from sanetune.finding import BAD, Verdict
+from sanetune.finding import BAD
 from sanetune.gate.watch_report import WatchReport
 from sanetune.report.evaluation import score_name, score_text
 from sanetune.report.terminal.compare import summary
 from sanetune.report.terminal.findings import STYLES
 from sanetune.text import shortest_path
 from sanetune.workflows.evaluating.result import fresh_scores, score_rows
+from sanetune.workflows.forgetting import read_forgets
 
 if TYPE_CHECKING:
     from sanetune.data.prepare import Prepared
@@ -132,16 +133,14 @@ def _forgotten(run: Run) -> list[Text]:
     """What the tuned model has forgotten, as a gauge; with what was found and what to do, where that is a warning."""
     from sanetune.report.terminal import forgetting
 
-    finding = run.read_json(run.forgetting).get("finding") if run.forgetting.is_file() else None
-    numbers = finding.get("evidence") if isinstance(finding, dict) else None
-    if not isinstance(finding, dict) or not isinstance(numbers, dict) or not numbers:
+    finding = read_forgets(run)
+    if finding is None or not finding.numbers:
         return []
-    gauge = forgetting.lines(numbers, finding.get("limits"))
-    verdict = Verdict(finding["verdict"])
-    if verdict not in BAD:
+    gauge = forgetting.lines(finding.numbers, finding.limits)
+    if finding.verdict not in BAD:
         return gauge
-    head = Text.assemble((verdict.value.upper(), STYLES[verdict]), f" {finding['check']}: {finding['what']}")
-    return [head, *gauge, Text(str(finding["todo"]))]
+    verdict = finding.verdict.value.upper(), STYLES[finding.verdict]
+    return [Text.assemble(verdict, f" {finding.check}: {finding.message}"), *gauge, Text(finding.remedy)]
 
 
 def _measured(run: Run) -> list[Text]:

@@ -10,13 +10,16 @@ import pytest
 from sanetune.config.load import load
 from sanetune.engine.answer import Answer
 from sanetune.evidence.experiments import Experiments
+from sanetune.finding import Finding, Report, Verdict
 from sanetune.probes.results import Forgetting
 from sanetune.probes.results.forgetting import Drift, GeneralAnswer, GeneralLoss
 from sanetune.report.html.gauge import WIDTH, gauge_of
-from sanetune.report.html.page import page
-from sanetune.report.html.run_page import view_of_run
+from sanetune.report.html.page import first_screen, page
+from sanetune.report.html.run_page import view_of_run, with_end
 from sanetune.runs import Run
 from sanetune.typed_json import to_json
+from sanetune.workflows.forgetting import judged, read_forgets
+from sanetune.workflows.run_state import Phase
 from tests.report.html.test_page import Reader
 from tests.report.runs_made import made
 
@@ -88,6 +91,37 @@ def test_the_end_of_a_run_counts_for_more_than_its_trial(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"forgetting": 3}', '{"forgetting": {"answers": 3}}', "\x00"])
 def test_a_broken_file_is_left_out(tmp_path: Path, content: str) -> None:
-    run = made(tmp_path / "run")
+    run = made(tmp_path / "run", phase="finished")
     run.forgetting.write_text(content)
-    assert "Did it forget?" not in text_of(run)
+    text = text_of(run)
+    assert "Did it forget?" not in text and "model-forgets" not in text
+
+
+def forgetful(folder: Path, phase: Phase = "finished") -> Run:
+    """A run of 20 steps whose model has lost twelve of twenty prompts."""
+    run, measured = made(folder, phase=phase), found(gone=12)
+    finding = judged(load(run.config), measured)
+    run.write_json(run.forgetting, {"schema": 1, "finding": finding.to_json(), "forgetting": to_json(measured)})
+    return run
+
+
+def test_a_run_whose_model_has_forgotten_says_so_first_and_among_its_findings_with_what_to_do(tmp_path: Path) -> None:
+    run = forgetful(tmp_path / "run")
+    view = view_of_run(load(run.config), run)
+    first = Reader(first_screen(view)).text
+    rest = Reader(page(view)).text.split("Findings", 2)[2]
+    message, remedy = "12 of 20 prompts that the base answers well are not", "Lower train.learning_rate, use LoRA"
+    assert message in first and "1 warned" in " ".join(first.split())
+    assert message in rest and remedy in rest and "Nothing was checked" not in rest
+
+
+def test_it_takes_the_place_of_what_the_trial_had_found(tmp_path: Path) -> None:
+    run = forgetful(tmp_path / "run")
+    passed = Finding("model-forgets", Verdict.PASS, "After 20 steps all are answered.")
+    report = with_end(Report([passed]), read_forgets(run))
+    assert [(one.check, one.verdict) for one in report.findings] == [("model-forgets", Verdict.WARN)]
+
+
+def test_a_run_that_goes_on_shows_nothing_of_the_model_before(tmp_path: Path) -> None:
+    text = text_of(forgetful(tmp_path / "run", "running"))
+    assert "Did it forget?" not in text and "model-forgets" not in text
