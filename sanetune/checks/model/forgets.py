@@ -138,10 +138,13 @@ def compare(forgetting: Forgetting) -> Measurement:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
+    from sanetune.probes.results.forgetting import names_of
+
     answers, texts = _sufficient(n, limits)
+    prompts, text = names_of(n["source"])
     if not answers and not texts:
         raise NotApplicableError(
-            f"the base answers {n['base_answered']} of {n['prompts']} general prompts in a sensible way and knows"
+            f"the base answers {n['base_answered']} of {n['prompts']} {prompts} in a sensible way and knows"
             f" {n['texts']} of the texts: too few to tell what it forgets"
         )
     words = []
@@ -149,7 +152,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         gained = f" ({n['gained']} gained)" if n["gained"] else ""
         words.append(f"{n['no_longer']} of {n['base_answered']} prompts that the base answers well are not{gained}")
     if texts:
-        words.append(f"general text costs {n['text_rise']:+.3f} nats per token ({n['text_base']:.2f} before)")
+        words.append(
+            f"{text} cost{'' if text.endswith('s') else 's'} {n['text_rise']:+.3f} nats per token ({n['text_base']:.2f} before)"
+        )
     if n["answers_kl"] is not None and answers:
         task = f", {n['task_kl']:.2f} on the task" if n["task_kl"] is not None else ""
         words.append(f"KL from the base {n['answers_kl']:.2f} on its answers{task}")

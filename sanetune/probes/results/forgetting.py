@@ -93,6 +93,15 @@ class Forgetting:
         return loss_rise([text.drift for text in self.texts])
 
 
+def names_of(source: str) -> tuple[str, str]:
+    """Return what prompts and texts are called by their :attr:`Forgetting.source`: the package's, or the user's own.
+
+    >>> names_of("general"), names_of("keep.jsonl")
+    (('general prompts', 'general text'), ('prompts of yours', 'your texts'))
+    """
+    return ("general prompts", "general text") if source == "general" else ("prompts of yours", "your texts")
+
+
 def mean_kl(drifts: Sequence[Drift]) -> PairedDifference | None:
     """Return the mean KL(base ‖ tuned) per token over documents, with its standard error; None for fewer than two.
 

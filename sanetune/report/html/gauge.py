@@ -1,4 +1,4 @@
-"""What a model has forgotten, as a gauge: prompts that it still answers well, and its loss on general text."""
+"""What a model has forgotten, as a gauge: prompts that it still answers well, and its loss on texts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sanetune import units
 from sanetune.checks.model.forgets import LIMITS
 from sanetune.errors import RunError
 from sanetune.probes.results import Forgetting
+from sanetune.probes.results.forgetting import names_of
 from sanetune.report.terminal.forgetting import WHOLE_RISE, numbers_of
 from sanetune.typed_json import from_json
 
@@ -98,7 +99,7 @@ def _answers(n: Mapping[str, Any], limits: Mapping[str, float]) -> GaugeBar | No
     gone, gained, limit = n["no_longer"], n["gained"], limits["answers"]
     words = f"{able - gone:,} of {able:,}" + (f", {gained:,} gained" if gained else "")
     is_bad = (gone - gained) / able >= limit and bool(n["rarer"])
-    return GaugeBar("general prompts answered well", words, (able - gone) / able, 1 - limit, is_bad)
+    return GaugeBar(f"{names_of(n['source'])[0]} answered well", words, (able - gone) / able, 1 - limit, is_bad)
 
 
 def _texts(n: Mapping[str, Any], limits: Mapping[str, float]) -> GaugeBar | None:
@@ -110,7 +111,7 @@ def _texts(n: Mapping[str, Any], limits: Mapping[str, float]) -> GaugeBar | None
     words = f"{rise:+.3f}{spread} nats per token"
     share = min(1.0, max(0.0, 1 - rise / WHOLE_RISE)) if math.isfinite(rise) else 0.0
     is_bad = not math.isfinite(rise) or (rise >= limit and n["text_errors"] >= limits["errors"])
-    return GaugeBar("loss on general text", words, share, 1 - limit / WHOLE_RISE, is_bad)
+    return GaugeBar(f"loss on {names_of(n['source'])[1]}", words, share, 1 - limit / WHOLE_RISE, is_bad)
 
 
 def _text(n: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What a model has forgotten, as a gauge of two bars: prompts that it still answers, and its loss on general text."""
+"""What a model has forgotten, as a gauge of two bars: prompts that it still answers, and its loss on texts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.text import Text
 from sanetune import units
 from sanetune.checks.model import forgets
 from sanetune.checks.model.forgets import LIMITS
+from sanetune.probes.results.forgetting import names_of
 
 if TYPE_CHECKING:
     from sanetune.probes.results import Forgetting
@@ -35,17 +36,18 @@ def lines(numbers: Mapping[str, Any], limits: Mapping[str, float] | None = None)
     """
     limits = {name: one.value for name, one in LIMITS.items()} | dict(limits or {})
     found: list[Text] = []
+    prompts, text = names_of(numbers.get("source", "general"))
     able, missed = numbers.get("base_answered") or 0, numbers.get("no_longer") or 0
     if able >= limits["fewest_answers"]:
         kept = able - missed
         gained = f", {numbers['gained']} gained" if numbers.get("gained") else ""
         share = (missed - numbers["gained"]) / able
-        words = f"{kept} of {able} general prompts still answered well{gained}"
+        words = f"{kept} of {able} {prompts} still answered well{gained}"
         words += f" (warns from {units.share(limits['answers'])} lost)"
         found.append(_bar(kept / able, words, bad=share >= limits["answers"] and bool(numbers["rarer"])))
     rise = numbers.get("text_rise")
     if rise is not None and numbers["texts"] >= limits["fewest_texts"]:
-        words = f"{rise:+.3f} nats per token of general text (full bar: no rise; warns from {limits['rise']:+.3g})"
+        words = f"{rise:+.3f} nats per token of {text} (full bar: no rise; warns from {limits['rise']:+.3g})"
         is_number = math.isfinite(rise)
         kept_share = min(1.0, max(0.0, 1 - rise / WHOLE_RISE)) if is_number else 0.0
         risen = rise >= limits["rise"] and numbers["text_errors"] >= limits["errors"]

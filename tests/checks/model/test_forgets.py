@@ -49,6 +49,16 @@ def test_prompts_that_are_no_longer_answered_warn() -> None:
     assert forgets.compare(found).witnesses[0].note == "the answer does not end"
 
 
+def test_prompts_and_texts_of_a_file_are_called_the_users_own() -> None:
+    found = Forgetting(answers("k" * 12 + "l" * 8), texts(*[0.2] * 6), steps=60, source="keep.jsonl")
+    message = judged(found).message
+    assert "; your texts cost +0.200 nats per token" in message
+    first, second = (line.plain for line in gauge.lines(gauge.numbers_of(found)))
+    assert "12 of 20 prompts of yours still answered well" in first and "per token of your texts" in second
+    with pytest.raises(NotApplicableError, match="the base answers 3 of 3 prompts of yours"):
+        judged(Forgetting(answers("kkk"), source="keep.jsonl"))
+
+
 @pytest.mark.parametrize("pairs", ["k" * 20, "k" * 17 + "lll", "k" * 12 + "llllllll" + "gggggg", "k" * 30 + "l" * 5])
 def test_what_chance_or_a_few_answers_explain_passes(pairs: str) -> None:
     assert judged(Forgetting(answers(pairs), texts(*[0.01] * 10))).verdict is Verdict.PASS

@@ -125,3 +125,9 @@ def test_it_takes_the_place_of_what_the_trial_had_found(tmp_path: Path) -> None:
 def test_a_run_that_goes_on_shows_nothing_of_the_model_before(tmp_path: Path) -> None:
     text = text_of(forgetful(tmp_path / "run", "running"))
     assert "Did it forget?" not in text and "model-forgets" not in text
+
+
+def test_prompts_and_texts_of_a_file_are_called_the_users_own() -> None:
+    gauge = gauge_of(None, Experiments(forgetting=replace(found(), source="keep.jsonl")))
+    assert gauge is not None
+    assert [one.name for one in gauge.bars] == ["prompts of yours answered well", "loss on your texts"]
