@@ -152,9 +152,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         gained = f" ({n['gained']} gained)" if n["gained"] else ""
         words.append(f"{n['no_longer']} of {n['base_answered']} prompts that the base answers well are not{gained}")
     if texts:
-        words.append(
-            f"{text} cost{'' if text.endswith('s') else 's'} {n['text_rise']:+.3f} nats per token ({n['text_base']:.2f} before)"
-        )
+        cost = "cost" if text.endswith("s") else "costs"
+        words.append(f"{text} {cost} {n['text_rise']:+.3f} nats per token ({n['text_base']:.2f} before)")
     if n["answers_kl"] is not None and answers:
         task = f", {n['task_kl']:.2f} on the task" if n["task_kl"] is not None else ""
         words.append(f"KL from the base {n['answers_kl']:.2f} on its answers{task}")
