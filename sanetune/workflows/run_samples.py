@@ -89,7 +89,14 @@ class RunSamples:
         if seconds > left and not last:
             self._note_once("they take too long")
         samples = [
-            {"prompt": _shown(messages), "answer": answer.text, "ended": answer.ended}
+            {
+                "prompt": _shown(messages),
+                "asked": str(messages[-1]["content"]),
+                "earlier": len(messages) - 1,
+                "answer": answer.text,
+                "ended": answer.ended,
+                "tokens": answer.tokens,
+            }
             for messages, answer in zip(self._prompts.messages, answers, strict=True)
             if not answer.note
         ]

@@ -114,6 +114,23 @@ def test_a_prompt_that_leaves_no_room_has_no_answer_that_could_be_counted(
     assert [[one["prompt"] for one in line["samples"]] for line in lines(run)] == [["Short?"]]
 
 
+def test_a_conversation_is_written_with_the_message_that_is_answered_and_the_length_of_the_answer(
+    config: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path / "run")
+    run.path.mkdir()
+    monkeypatch.setattr("sanetune.probes.prompts.answers", lambda *_: [Answer("2.", True, 2)])
+    samples = run_samples.RunSamples(
+        prepare(config()), run, ["?"], 1, silent, lambda: cast("PreTrainedModel", object())
+    )
+    turns = [("user", "One?"), ("assistant", "1."), ("user", "Two?")]
+    samples._prompts.messages[:] = [[{"role": role, "content": text} for role, text in turns]]
+    samples.ask(0, last=True)
+    (one,) = lines(run)[0]["samples"]
+    assert one["prompt"] == "user: One?\nassistant: 1.\nuser: Two?"
+    assert (one["asked"], one["earlier"], one["tokens"]) == ("Two?", 2, 2)
+
+
 @pytest.mark.parametrize("answer", ["first\u2028second", "first\u2029second", "first\x85second"])
 def test_a_run_whose_answers_have_other_line_breaks_goes_on_even_after_a_kill_inside_a_character(
     config: Callable[..., Config], tmp_path: Path, answer: str

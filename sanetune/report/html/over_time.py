@@ -25,14 +25,20 @@ class AnswerAt:
     """A prompt and what the model answered at one step.
 
     Attributes:
-        prompt: The prompt, as text.
+        prompt: The prompt, as text: all its messages.
         answer: The answer.
         ended: Whether it ended by itself.
+        tokens: How many tokens it has; 0: not known, as the next two are in files of earlier versions.
+        asked: The last message of the prompt, to which it is the answer; "": not known.
+        earlier: How many messages are before that one.
     """
 
     prompt: str
     answer: str
     ended: bool
+    tokens: int = 0
+    asked: str = ""
+    earlier: int = 0
 
 
 @dataclass(frozen=True, slots=True)

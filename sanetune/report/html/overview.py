@@ -72,7 +72,8 @@ class AnswerCard:
     """One prompt with both answers.
 
     Attributes:
-        sample: Prompt and answers.
+        sample: The last message of the prompt, others perhaps before it, and the answers.
+        earlier: Messages of the prompt that are not shown.
         text: Figures of all answers in a sentence.
         after: What the second model is called.
         target: Id of the part of the page that has all answers.
@@ -81,6 +82,7 @@ class AnswerCard:
     """
 
     sample: Sample
+    earlier: int
     text: str
     after: str
     target: str
@@ -236,8 +238,8 @@ def _overfit(found: Overfit) -> str:
 def _answers(found: Experiments, run: RunView | None) -> AnswerCard | None:
     """One prompt of the run's own answers where it has some, else of the trial's; the user's own prompts are first."""
     if run and run.samples:
-        sample = _telling(run.samples)
-        return AnswerCard(sample, run.samples_text, "tuned", "answers", differences(sample))
+        sample = run.samples[_telling(run.samples)]
+        return AnswerCard(sample, _earlier(sample), run.samples_text, "tuned", "answers", differences(sample))
     if run and (before_and_now := _so_far(run.over_time)):
         return before_and_now
     if found.samples and found.samples.samples:
@@ -245,8 +247,9 @@ def _answers(found: Experiments, run: RunView | None) -> AnswerCard | None:
         asked = [one for one in some if one.answered]
         ended = [sum(getattr(one, side).ended for one in asked) for side in ("base", "tuned")]
         text = f"ended by themselves: base {ended[0]:,}, after the trial {ended[1]:,} of {len(asked):,}"
-        sample = _telling(some)
-        return AnswerCard(sample, text, "after the trial", "experiment-samples", differences(sample))
+        sample = some[_telling(some)]
+        found_in = "experiment-samples"
+        return AnswerCard(sample, _earlier(sample), text, "after the trial", found_in, differences(sample))
     return None
 
 
@@ -256,24 +259,29 @@ def _so_far(over_time: Sequence[AnswersAt]) -> AnswerCard | None:
         return None
     first, last = over_time[0], over_time[-1]
     then = {one.prompt: one for one in first.samples}
+    asked = [one for one in last.samples if one.prompt in then]
     pairs = [
-        Sample([{"role": "user", "content": one.prompt}], None, _answer(then[one.prompt]), _answer(one))
-        for one in last.samples
-        if one.prompt in then
+        Sample([{"role": "user", "content": one.asked or one.prompt}], None, _answer(then[one.prompt]), _answer(one))
+        for one in asked
     ]
     if not pairs:
         return None
     ended = [sum(getattr(one, side).ended for one in pairs) for side in ("base", "tuned")]
     counts = f"at step {first.step:,} {ended[0]:,}, at step {last.step:,} {ended[1]:,} of {len(pairs):,}"
-    sample, after = _telling(pairs), f"step {last.step:,}"
+    number, after = _telling(pairs), f"step {last.step:,}"
     before = "base" if first.step == 0 else f"step {first.step:,}"
-    return AnswerCard(sample, f"ended by themselves: {counts}", after, "over-time", differences(sample), before)
+    sample, text = pairs[number], f"ended by themselves: {counts}"
+    return AnswerCard(sample, asked[number].earlier, text, after, "over-time", differences(sample), before)
 
 
 def _answer(one: AnswerAt) -> Answer:
-    return Answer(one.answer, one.ended, 0)
+    return Answer(one.answer, one.ended, one.tokens)
 
 
-def _telling(samples: Sequence[Sample]) -> Sample:
-    """The first prompt, or the first whose answers differ."""
-    return next((one for one in samples if one.base.text.strip() != one.tuned.text.strip()), samples[0])
+def _earlier(sample: Sample) -> int:
+    return max(0, len(sample.messages) - 1)
+
+
+def _telling(samples: Sequence[Sample]) -> int:
+    """Number of the first prompt, or of the first whose answers differ."""
+    return next((at for at, one in enumerate(samples) if one.base.text.strip() != one.tuned.text.strip()), 0)

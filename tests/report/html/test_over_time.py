@@ -9,7 +9,7 @@ import pytest
 
 from sanetune.config.load import load
 from sanetune.report.html.over_time import MOST, answers_over_time, by_prompt
-from sanetune.report.html.page import page
+from sanetune.report.html.page import first_screen, page
 from sanetune.report.html.run_page import view_of_run
 from sanetune.runs import Run
 from tests.report import sample
@@ -36,6 +36,19 @@ def test_a_run_under_way_shows_what_has_changed_since_it_began(tmp_path: Path) -
     assert "Ended by themselves: at step 0 0, at step 20 1 of 1" in first
     assert first.index("answer 0") < first.index("answer 20")
     assert "Answers while training" in text
+
+
+def test_of_a_conversation_the_message_that_is_answered_is_shown_with_the_length_of_each_answer(tmp_path: Path) -> None:
+    run = made(tmp_path / "run")
+    said = {"prompt": "user: One?\nassistant: 1.\nuser: Two?", "asked": "Two?", "earlier": 2, "ended": False}
+    lines = [
+        {"step": step, "samples": [{**said, "answer": f"at {step}", "tokens": tokens}]}
+        for step, tokens in ((0, 96), (10, 7))
+    ]
+    run.samples_over_time.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    first = " ".join(Reader(first_screen(view_of_run(load(run.config), run))).text.split())
+    assert "prompt 2 earlier messages left out Two?" in first and "One?" not in first
+    assert "96 tokens, truncated" in first and "7 tokens, truncated" in first
 
 
 def test_a_comparison_counts_for_more(tmp_path: Path) -> None:
