@@ -138,6 +138,17 @@ def speed_of(records: Sequence[Record]) -> Speed:
     return Speed(seconds / steps if steps else None, tokens / seconds if seconds else None)
 
 
+def seconds_of(records: Sequence[Record]) -> float | None:
+    """Return how long a run took to its last record, evaluations and saves before it included; None without any.
+
+    What comes after (the best weights are read, the model is written) is not in it: no file of the run has that.
+
+    >>> seconds_of([Record(1, 0.1, 3.0, "train", 2.0), Record(1, 0.1, 4.5, "validation", 2.0)])
+    4.5
+    """
+    return records[-1].seconds if records else None
+
+
 _NAMES = {f.name for f in fields(Record)}
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from sanetune.engine.metrics import seconds_of
 from sanetune.report.badge import FILE as BADGE
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def card_of(
     settings = {key: config.train.given[key] for key in _SETTINGS if config.train.given.get(key) is not None}
     if adapter is not None:
         settings |= {f"adapter.{key}": getattr(adapter, key) for key in ("r", "alpha", "dropout", "target")}
+    seconds = seconds_of(outcome.records)
     figures = {
         "steps": f"{outcome.steps:,}" + (", ended early" if outcome.stopped_early else ""),
         "epochs": round(outcome.epochs, 2),
@@ -111,7 +113,7 @@ def card_of(
         "validation loss at the end": _rounded(outcome.validation_loss),
         "tokens in the loss": f"{outcome.loss_tokens:,}",
         "trained weights": f"{outcome.frozen.trainable:,} of {outcome.frozen.parameters:,}",
-        "seconds": round(outcome.seconds),
+        "seconds, evaluations and saves included": None if seconds is None else round(seconds),
     }
     return Card(
         name=name,

@@ -7,6 +7,7 @@ from ruamel.yaml import YAML
 
 from sanetune.engine.adapters import Frozen
 from sanetune.engine.answer import Answer
+from sanetune.engine.metrics import Record
 from sanetune.probes.results import Comparison, Sample
 from sanetune.report.card import Card, card_of, compared_figures, render
 
@@ -21,7 +22,8 @@ def a_card(base: str = "HuggingFaceTB/SmolLM2-135M", **ended: object) -> Card:
     )
     outcome = SimpleNamespace(
         steps=30, epochs=3.0, train_loss=1.23456, base_validation_loss=2.5, best_validation_loss=1.5,
-        loss_tokens=12345, seconds=61.7, frozen=Frozen({}, 100, 200), **{**WHOLE, **ended},
+        loss_tokens=12345, records=[Record(30, 3.0, 61.7, "train", 1.2)], frozen=Frozen({}, 100, 200),
+        **{**WHOLE, **ended},
     )  # fmt: skip
     return card_of(
         config,
@@ -37,7 +39,7 @@ def test_the_card_tells_base_data_method_figures_settings_and_use() -> None:
     for words in (
         "`HuggingFaceTB/SmolLM2-135M` (revision `abc123`)", "all weights", "`rows.jsonl`", "all assistant turns",
         "rows that were read, to train and to validate on: 1,100", "validation loss, best | 1.5 |", "| steps | 30 |",
-        "learning\\_rate | 2e-05", "pipeline(", "torch | 2.13.0",
+        "learning\\_rate | 2e-05", "seconds, evaluations and saves included | 62 |", "pipeline(", "torch | 2.13.0",
     ):  # fmt: skip
         assert words in text
     assert "/secret" not in text

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sanetune import units
-from sanetune.engine.metrics import Record, curve_of, read, speed_of
+from sanetune.engine.metrics import Record, curve_of, read, seconds_of, speed_of
 from sanetune.errors import RunError, UserError
 from sanetune.finding import BAD
 from sanetune.probes.results import Comparison
@@ -59,7 +59,7 @@ def run_view(run: Run) -> RunView | None:
         curve,
         _text(records[-1], curve, lowest, is_over=bool(status and status.is_over)),
         lowest.step if lowest and lowest is not curve.validation[-1] else None,
-        records[-1].seconds,
+        seconds_of(records),
         speed.step_seconds,
         speed.tokens_per_second,
         state.total_steps if state else None,

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sanetune import units
-from sanetune.engine.metrics import speed_of
+from sanetune.engine.metrics import seconds_of, speed_of
 from sanetune.finding import BAD
 from sanetune.gate.watch_report import WatchReport
 from sanetune.report.evaluation import score_name, score_text
@@ -93,9 +93,10 @@ def show_end(run: Run, outcome: Outcome, comparison: Comparison, console: Consol
     table = Table.grid(padding=(0, 2))
     table.add_column(style="cyan", no_wrap=True)
     table.add_column(overflow="fold")
-    speed = speed_of(outcome.records).tokens_per_second
-    done = f"{units.many(outcome.steps, 'step')} in {units.seconds(outcome.seconds)}"
-    done += "" if speed is None else f", {units.count(speed)} tokens/s without evaluations and saves"
+    speed, seconds = speed_of(outcome.records).tokens_per_second, seconds_of(outcome.records)
+    done = units.many(outcome.steps, "step")
+    done += "" if seconds is None else f" in {units.seconds(seconds)} with evaluations and saves"
+    done += "" if speed is None else f", {units.count(speed)} tokens/s without them"
     table.add_row("trained", done + (", stopped early" if outcome.stopped_early else ""))
     table.add_row("result", summary(comparison))
     if outcome.best_step is not None and outcome.best_validation_loss is not None:
