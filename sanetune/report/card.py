@@ -146,8 +146,8 @@ def compared_figures(comparison: Comparison) -> list[tuple[str, str, str]]:
     losses = comparison.base_loss, comparison.tuned_loss
     if losses[0] is not None and losses[1] is not None:
         rows.append(("validation loss, nats per token", f"{losses[0]:.4f}", f"{losses[1]:.4f}"))
-    if comparison.samples:
-        base, tuned = ([getattr(one, side) for one in comparison.samples] for side in ("base", "tuned"))
+    if asked := [one for one in comparison.samples if one.answered]:
+        base, tuned = ([getattr(one, side) for one in asked] for side in ("base", "tuned"))
         rows.append(("answers that end by themselves", _ended(base), _ended(tuned)))
         rows.append(("tokens per answer, mean", _mean_tokens(base), _mean_tokens(tuned)))
     return rows

@@ -96,3 +96,13 @@ def test_both_models_are_compared_in_a_table_of_what_was_measured() -> None:
     assert "![sanetune: cleared: trial](sanetune.svg)" in text
     assert "## Base and tuned" not in render(a_card()) and "sanetune.svg" not in render(a_card())
     assert compared_figures(Comparison([], "base", "tuned", 2.5, None)) == []
+
+
+def test_prompts_that_could_not_be_asked_are_not_counted() -> None:
+    noted, base, tuned = Answer("", False, 0, note="it has no room"), Answer("a", False, 90), Answer("b", True, 11)
+    comparison = Comparison([Sample([], None, base, tuned), Sample([], None, noted, noted)], "base", "tuned")
+    assert compared_figures(comparison) == [
+        ("answers that end by themselves", "0 of 1", "1 of 1"),
+        ("tokens per answer, mean", "90", "11"),
+    ]
+    assert compared_figures(Comparison([Sample([], None, noted, noted)], "base", "tuned")) == []

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from sanetune import units
 from sanetune.probes.results import Sample
 from sanetune.report.terminal.compare import plain, sample_view
 
@@ -56,11 +57,12 @@ def view(samples: Samples, width: int = 80, most: int = SHOWN) -> RenderableType
 
 def summary(samples: Samples) -> str:
     """Return in one line how many answers end by themselves, and how many tokens they have."""
-    if not samples.samples:
+    asked = [one for one in samples.samples if one.answered]
+    if not asked:
         return "no prompt was answered"
-    base, tuned = ([getattr(one, side) for one in samples.samples] for side in ("base", "tuned"))
+    base, tuned = ([getattr(one, side) for one in asked] for side in ("base", "tuned"))
     return (
-        f"{len(samples.samples):,} prompts; ended by themselves: base {_ended(base)}, after {samples.steps:,} steps"
+        f"{units.many(len(asked), 'prompt')}; ended by themselves: base {_ended(base)}, after {units.many(samples.steps, 'step')}"
         f" {_ended(tuned)}; tokens per answer: {_tokens(base)} → {_tokens(tuned)}, at most {samples.max_new_tokens:,}"
     )
 
@@ -79,7 +81,7 @@ def _shortened(sample: Sample) -> Sample:
     if sample.messages:
         last = sample.messages[-1]
         before = len(sample.messages) - 1
-        note = f"({before} {'message' if before == 1 else 'messages'} before) " if before else ""
+        note = f"({units.many(before, 'message')} before) " if before else ""
         messages = [last | {"content": note + plain(str(last.get("content") or ""), LONGEST)}]
     reference = None if sample.reference is None else plain(sample.reference, LONGEST)
     return Sample(messages, reference, _with_special_tokens(sample.base), _with_special_tokens(sample.tuned))

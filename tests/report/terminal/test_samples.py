@@ -69,6 +69,15 @@ def test_the_summary_is_about_all_of_them() -> None:
     )
 
 
+def test_prompts_that_could_not_be_asked_are_not_counted() -> None:
+    noted = Answer("", False, 0, note="the prompt leaves no room")
+    found = Samples([sample(0), sample(1, base=noted, tuned=noted)], 120, 1)
+    assert summary(found) == (
+        "1 prompt; ended by themselves: base 0, after 1 step 1; tokens per answer: 120 → 11, at most 120"
+    )
+    assert summary(Samples([sample(1, base=noted, tuned=noted)])) == "no prompt was answered"
+
+
 def test_nothing_to_show_is_said() -> None:
     assert "no prompt was answered" in drawn(Samples())
     assert view(Samples()) is not None
