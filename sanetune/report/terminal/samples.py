@@ -61,8 +61,9 @@ def summary(samples: Samples) -> str:
     if not asked:
         return "no prompt was answered"
     base, tuned = ([getattr(one, side) for one in asked] for side in ("base", "tuned"))
+    steps = units.many(samples.steps, "step")
     return (
-        f"{units.many(len(asked), 'prompt')}; ended by themselves: base {_ended(base)}, after {units.many(samples.steps, 'step')}"
+        f"{units.many(len(asked), 'prompt')}; ended by themselves: base {_ended(base)}, after {steps}"
         f" {_ended(tuned)}; tokens per answer: {_tokens(base)} → {_tokens(tuned)}, at most {samples.max_new_tokens:,}"
     )
 

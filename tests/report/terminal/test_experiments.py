@@ -53,7 +53,7 @@ def test_sound_experiments_take_forty_lines_of_eighty_columns() -> None:
         "2e-04 2.440 planned",
         "6e-04 2.310 best",
         "1.8e-03 not a number",
-        "2 prompts; ended by themselves: base 1, after 200 steps 2",
+        "1 prompt; ended by themselves: base 0, after 200 steps 1",
         "(truncated at 64 tokens)",
         "(ended, 12 tokens)",
         "1,200 steps will take 25 min 48 s on 1 device, $0.86; this check took 5.8 % of that",
