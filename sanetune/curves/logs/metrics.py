@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sanetune.atomic import restore_non_finite
+from sanetune.curves.logs.ended import came_to_its_end
 from sanetune.curves.logs.entries import VALIDATION_LOSS, Entry, curve_of
 from sanetune.curves.logs.log import OURS, Log
 from sanetune.curves.series import Curve
@@ -27,15 +28,15 @@ def curve(path: Path) -> Curve:
 
 
 def read(path: Path) -> Log:
-    """The log of the run that wrote ``path``; it came to its end where its model is beside it, which may be before all
-    the steps that its state says it was to make.
+    """The log of the run that wrote ``path``; it came to its end where the model of its last training is
+    beside it, which may be before all the steps that its state says it was to make.
 
     Raises:
         DataError: No line has a loss.
         RunError: A line is not a record.
     """
     entries, run = [logged(record) for _, record in lines(path)], Run(path.parent)
-    return replace(Log.of(path, OURS, entries, total_steps=_planned_steps(run)), finished=run.finished)
+    return replace(Log.of(path, OURS, entries, total_steps=_planned_steps(run)), finished=came_to_its_end(run))
 
 
 def _planned_steps(run: Run) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sanetune import units
+from sanetune.curves.logs.ended import came_to_its_end
 from sanetune.report.html.watched import ended_text
 from sanetune.text import one_line
 from sanetune.workflows.run_state import RunState, read_state
@@ -85,7 +86,7 @@ def status_of(run: Run, records: Sequence[Record], ended: Ended | None = None) -
             return Status("finished", early)
         # Earlier versions wrote nothing down: whether it is still under way cannot be told.
         return Status("unknown", _steps(records, 0)) if records else None
-    if run.finished and _has_come_to_its_end(run, state):
+    if came_to_its_end(run) and not (state.phase == "running" and state.is_alive):
         when = f"on {state.changed}" if state.phase == "finished" else ""
         return Status("finished", "; ".join(part for part in (when, early) if part))
     kind = _kind(state)
@@ -93,19 +94,6 @@ def status_of(run: Run, records: Sequence[Record], ended: Ended | None = None) -
     if kind == "running" and state.total_steps:
         share = min(1.0, records[-1].step / state.total_steps) if records else 0.0
     return Status(kind, _text(kind, state, records), share)
-
-
-def _has_come_to_its_end(run: Run, state: RunState) -> bool:
-    """Whether the tuned model is that of this training: a run that goes on for longer has the one of before, too.
-
-    A kill between the model and the word that the run is finished leaves it ``running``, with a model that is newer.
-    """
-    if state.phase != "running" or state.is_alive:
-        return state.phase == "finished"
-    try:
-        return (run.model / "config.json").stat().st_mtime_ns >= run.state.stat().st_mtime_ns
-    except OSError:
-        return False
 
 
 def _kind(state: RunState) -> Kind:
