@@ -187,8 +187,8 @@ def _what_decides(
         again = signs_of(later)
         if _verdict(known.chance_of_failing(again, known.expected(again), there), later, known) != UNDECIDED:
             further = step - beginning.step
-            words = units.many(further, "further step")
-            return f"{words} (to step {step:,} of {beginning.total_steps:,}), if the loss goes as forecast", further
+            by = f"by step {step:,} of {beginning.total_steps:,} at the latest, if the loss goes as forecast"
+            return f"about {units.many(further, 'further step')} ({by})", further
     return _rows_that_decide(beginning, median, there), None
 
 

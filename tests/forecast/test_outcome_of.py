@@ -67,7 +67,8 @@ def test_an_undecided_run_says_after_how_many_steps_it_will_be() -> None:
     found = forecast_outcome(run(0.2, end=1.85), using=both(spread=spread))
     assert found.verdict == "not decidable by this trial"
     assert found.further_steps is not None and 0 < found.further_steps < 320
-    assert f"{found.further_steps:,} further steps" in found.decides
+    by = f"by step {found.step + found.further_steps:,} of 400 at the latest, if the loss goes as forecast"
+    assert found.decides == f"about {found.further_steps:,} further steps ({by})"
     later = forecast_outcome(run(0.2 + found.further_steps / 400, end=1.85), using=both(spread=spread))
     assert later.verdict == "on track"
 

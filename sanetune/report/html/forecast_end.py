@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TONES = {"on track": "pass", "will not get there": "fail"}
 """Verdict of a forecast -> its colour; any other is not decided."""
+UNDECIDED = "not decidable yet"
+"""What a run's own forecast is called then: the verdict's words are of a trial, and a run may have had none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,8 @@ def end_of(
     if found is None:
         return None
     text = outcome_text(found).removeprefix(f"{found.verdict}: ")
-    return EndView(found, found.verdict, _band(found), text, TONES.get(found.verdict, "skip"))
+    verdict = UNDECIDED if found is latest and found.verdict not in TONES else found.verdict
+    return EndView(found, verdict, _band(found), text, TONES.get(found.verdict, "skip"))
 
 
 def _with_notes(view: EndView, notes: Sequence[str]) -> EndView:

@@ -131,13 +131,20 @@ def test_a_run_that_has_ended_early_is_no_longer_on_track(phase: Phase, tmp_path
 
 
 def test_the_trial_of_a_check_has_it_too() -> None:
-    undecided = replace(FOUND, verdict="not decidable by this trial", decides="12 further steps (to step 32 of 40)")
+    undecided = replace(FOUND, verdict="not decidable by this trial", decides="about 12 further steps")
     experiments = replace(experiments_made.full(), outcome=undecided)
     view = PageView(replace(views.trained().report, experiments=experiments.to_json()))
     text = Reader(page(view)).text
     first_screen = text[: text.index("Search")]
     assert "not decidable by this trial" in first_screen
-    assert "To decide it: 12 further steps (to step 32 of 40)" in first_screen
+    assert "To decide it: about 12 further steps" in first_screen
+
+
+def test_a_runs_own_forecast_that_decides_nothing_says_nothing_of_a_trial(tmp_path: Path) -> None:
+    run = made(tmp_path / "run")
+    run.write_json(run.outcome, to_json(replace(FOUND, verdict="not decidable by this trial")))
+    text = text_of(run)
+    assert "not decidable yet" in text and "by this trial" not in text
 
 
 def test_without_one_nothing_is_said(tmp_path: Path) -> None:
