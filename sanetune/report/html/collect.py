@@ -133,7 +133,7 @@ def _example(prepared: Prepared, token_roles: TokenRoleStore | None, split: str,
     in_loss = sum(label != IGNORE_INDEX for label in labels)
     texts = _texts(prepared.tokenizer, ids)
     return ExampleView(
-        title=f"{split} {number}: {len(ids):,} tokens, {in_loss:,} in the loss",
+        title=f"{split} {number}: {units.many(len(ids), 'token')}, {in_loss:,} in the loss",
         place=str(prepared.conversation(split, number).place).replace(f"{os.getcwd()}{os.sep}", ""),
         split=split,
         tokens=[TokenView(*one) for one in zip(texts, ids, labels, roles, strict=True)],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sanetune import units
 from sanetune.report.html.view import Histogram, PackView
 
 WIDTH, HEIGHT = 640, 230
@@ -159,7 +160,7 @@ def histogram(lengths: Histogram | None) -> Bars | None:
     if limit and low <= limit <= high:
         mark = AxisMark(at(limit), limit, "end" if at(limit) > WIDTH / 2 else "start")
     elif limit is not None:
-        far = f"All rows are {'shorter' if limit > high else 'longer'} than max_length, {limit:,} tokens."
+        far = f"All rows are {'shorter' if limit > high else 'longer'} than max_length, {units.many(limit, 'token')}."
     return Bars(bars, ticks, mark, highest, sum(lengths.counts), far)
 
 

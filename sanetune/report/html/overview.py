@@ -231,8 +231,9 @@ def _overfit(found: Overfit) -> str:
     examples = units.many(found.examples, "example")
     if not best.losses:
         return f"{examples}, not trained on"
-    exact = f"; {found.exact_replies:,} of {len(found.replies):,} answers exact" if found.replies else ""
-    return f"{examples}: loss {loss_text(best.losses[0])} → {loss_text(best.final_loss)} in {best.steps:,} steps{exact}"
+    exact = f"; {found.exact_replies:,} of {units.many(len(found.replies), 'answer')} exact" if found.replies else ""
+    course = f"loss {loss_text(best.losses[0])} → {loss_text(best.final_loss)}"
+    return f"{examples}: {course} in {units.many(best.steps, 'step')}{exact}"
 
 
 def _answers(found: Experiments, run: RunView | None) -> AnswerCard | None:

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from sanetune.report.html import page
+from sanetune.probes.results import OverfitAttempt
+from sanetune.report.html import PageView, page
 from sanetune.report.html.figures import figure_rows
+from sanetune.report.html.overview import overview
 from tests.report import experiments_made, sample
 from tests.report.html import views
 from tests.report.html.test_page import Reader
@@ -27,6 +29,18 @@ def test_it_is_the_same_at_the_top_and_in_the_table() -> None:
     text = " ".join(Reader(page(view)).text.split())
     first = text[: text.index("Search")]
     assert first.count("2 min 48 s") == 2
+
+
+def test_one_step_and_one_answer_are_not_called_steps_and_answers() -> None:
+    many = experiments_made.overfit()
+    one = replace(many, examples=1, attempts=[OverfitAttempt(3e-3, [3.4, 0.02])], replies=many.replies[:1])
+    found = replace(experiments_made.full(), overfit=one)
+    (card,) = (
+        one
+        for one in overview(PageView(replace(sample.clear(), experiments=found.to_json()))).cards
+        if one.title == "Overfit"
+    )
+    assert card.text == "1 example: loss 3.400 → 0.02 in 1 step; 1 of 1 answer exact"
 
 
 def test_a_prompt_says_how_many_messages_before_it_are_left_out() -> None:

@@ -201,6 +201,7 @@ def test_lengths_have_bars_a_limit_and_a_table(full: Reader) -> None:
     ("limit", "drawn", "words"),
     [
         (10, False, "All rows are longer than max_length, 10 tokens."),
+        (1, False, "All rows are longer than max_length, 1 token."),
         (5_000, False, "All rows are shorter than max_length, 5,000 tokens."),
         (120, True, ""),
         (None, False, ""),
