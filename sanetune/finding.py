@@ -196,9 +196,9 @@ class Finding:
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Finding:
         """Read what :meth:`to_json` returns, after a file; without witnesses, traceback and answers."""
-        check, verdict, *words = (plain[name] for name in ("check", "verdict", "what", "why", "todo"))
+        check, verdict, what, why, todo = (plain[name] for name in ("check", "verdict", "what", "why", "todo"))
         numbers, fix, limits = (dict(plain[name]) for name in ("evidence", "fix", "limits"))
-        return cls(check, Verdict(verdict), *words, numbers, fix=fix, limits=limits, seconds=plain["seconds"])
+        return cls(check, Verdict(verdict), what, why, todo, numbers, [], fix, limits, plain["seconds"])
 
     @property
     def text(self) -> str:
