@@ -81,7 +81,7 @@ def test_a_learning_rate_of_zero_is_seen_where_it_should_not_be(
 
 
 @pytest.mark.parametrize(("zeros", "steps", "fails"), [(25, 200, True), (15, 200, False), (25, 90, False)])
-def test_a_run_that_goes_on_at_a_rate_of_zero_fails_at_once(zeros: int, steps: int, fails: bool) -> None:
+def test_a_run_that_goes_on_at_a_learning_rate_of_zero_fails_at_once(zeros: int, steps: int, fails: bool) -> None:
     lrs = [1e-4] * (85 - zeros) + [0.0] * zeros
     curve = Curve(points([3 - i / 100 for i in range(85)], lr=lrs), total_steps=steps, growing=True)
     assert (found(curve)["rate-zero"].verdict is Verdict.FAIL) is fails
