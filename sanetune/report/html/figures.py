@@ -43,7 +43,7 @@ def figure_rows(forecast: Forecast | None, run: RunView | None, check_seconds: f
     f, seconds = forecast, run.seconds if run else None
     if f or seconds:
         yield FigureRow(
-            "time with evaluations",
+            "time",
             units.seconds(f.seconds.middle) if f else "",
             units.seconds(seconds) if seconds else "",
             f"{units.seconds(f.seconds.low)} to {units.seconds(f.seconds.high)}" if f else "",

@@ -109,7 +109,8 @@ def _at_the_end(run: Run) -> Comparison | None:
 
 
 def _text(last: Record, curve: Curve, lowest: Evaluation | None, *, is_over: bool) -> str:
-    words = f"{units.many(last.step, 'step')}{'' if is_over else ' so far'} in {units.seconds(last.seconds)}"
+    steps = f"{units.many(last.step, 'step')}{'' if is_over else ' so far'}"
+    words = f"{steps} in {units.seconds(last.seconds)} with evaluations"
     for name, points in validation_losses(curve).items():
         course = dict.fromkeys(loss_text(loss) for _, loss in (points[0], points[-1]))
         words += f"; {name} {' → '.join(course)}"

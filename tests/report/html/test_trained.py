@@ -64,7 +64,9 @@ def test_the_verdict_of_a_comparison_is_beside_the_answers(
 def test_losses_time_and_speed_come_from_the_records(tmp_path: Path) -> None:
     view = run_view(written(tmp_path))
     assert view is not None and view.curve is not None
-    assert view.text == "20 steps so far in 40 s; validation loss 3.000 → 1.500, lowest 1.000 at step 10"
+    assert (
+        view.text == "20 steps so far in 40 s with evaluations; validation loss 3.000 → 1.500, lowest 1.000 at step 10"
+    )
     assert view.best_step == 10
     assert view.seconds == 40.0
     assert view.status is not None and view.status.title == "Not finished"
@@ -73,7 +75,7 @@ def test_losses_time_and_speed_come_from_the_records(tmp_path: Path) -> None:
 
 def test_the_only_validation_loss_of_a_run_says_its_step(tmp_path: Path) -> None:
     view = run_view(written(tmp_path, {0: 3.0}))
-    assert view is not None and view.text == "20 steps so far in 40 s; validation loss 3.000 at step 0"
+    assert view is not None and view.text == "20 steps so far in 40 s with evaluations; validation loss 3.000 at step 0"
 
 
 def test_the_losses_of_several_validation_sets_are_said_and_drawn_by_name(tmp_path: Path) -> None:
@@ -99,7 +101,7 @@ def test_a_finished_run_whose_last_evaluation_is_the_lowest_has_no_mark(tmp_path
     (run.model / "config.json").write_text("{}")
     view = run_view(run)
     assert view is not None
-    assert view.text == "20 steps in 40 s; validation loss 3.000 → 1.000" and view.best_step is None
+    assert view.text == "20 steps in 40 s with evaluations; validation loss 3.000 → 1.000" and view.best_step is None
 
 
 def test_a_later_comparison_counts_for_more_than_the_answers_at_the_end(tmp_path: Path) -> None:
