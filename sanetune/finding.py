@@ -196,9 +196,10 @@ class Finding:
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Finding:
         """Read what :meth:`to_json` returns, after a file; without witnesses, traceback and answers."""
-        check, verdict, what, why, todo = (plain[name] for name in ("check", "verdict", "what", "why", "todo"))
+        verdict = Verdict(plain["verdict"])
         numbers, fix, limits = (dict(plain[name]) for name in ("evidence", "fix", "limits"))
-        return cls(check, Verdict(verdict), what, why, todo, numbers, [], fix, limits, plain["seconds"])
+        words = plain["what"], plain["why"], plain["todo"]
+        return cls(plain["check"], verdict, *words, numbers, [], fix, limits, plain["seconds"])
 
     @property
     def text(self) -> str:
