@@ -117,7 +117,8 @@ def judge(measured: Measurement, limits: Limits) -> Judgement:
 
 def _on_tokens(n: dict[str, Any], message: str, limits: Limits) -> Judgement:
     """All but a few tokens are memorised: they are named, and failed where one of them ends the answers."""
-    named = ", ".join(f"{one['token']!r} ({one['count']:,} times, {one['loss']:.2g})" for one in n["stuck"][:6])
+    few = [(one["token"], units.many(one["count"], "time"), one["loss"]) for one in n["stuck"][:6]]
+    named = ", ".join(f"{token!r} ({times}, {loss:.2g})" for token, times, loss in few)
     more = f" and {n['stuck_tokens'] - 6:,} more" if n["stuck_tokens"] > 6 else ""
     text = (
         f"{message}: all that is left of it is on {units.many(n['stuck_tokens'], 'token')} of the vocabulary,"
