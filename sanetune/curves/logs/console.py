@@ -13,10 +13,12 @@ import contextlib
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
+from sanetune.curves.logs.console_passes import Bar, Pass, Printed, passes_of
 from sanetune.curves.logs.decoded import text_of
-from sanetune.curves.logs.entries import Entry
 from sanetune.curves.logs.log import Log, number_in
 from sanetune.curves.logs.passes import split, went_on
 
@@ -30,8 +32,8 @@ OBJECT = re.compile(r"<[^<>]*>")
 """How Python prints what has no value: ``grad_fn=<NllLossBackward0>`` in a tensor."""
 SPREAD = "The output was written out of order: its losses are taken as logged at equal distances up to step {:,}."
 
-Printed = Sequence[tuple[int, Entry]]
-"""Each printed mapping with the place of its end in the text."""
+LONGEST = 200
+"""Characters of what a launcher puts before a line."""
 
 
 def read(path: Path) -> list[Log]:
@@ -40,18 +42,80 @@ def read(path: Path) -> list[Log]:
     Raises:
         DataError: It holds no printed loss.
     """
-    text = text_of(path)
+    text = _without_prefix(text_of(path))
     printed = list(_printed(text))
-    every = [(found.start(), int(found[1]), int(found[2])) for found in BAR.finditer(text)]
-    totals = Counter(total for _, _, total in every)
-    if not totals:
+    bars = [Bar(found.start(), int(found[1]), int(found[2])) for found in BAR.finditer(text)]
+    if not bars:
         return _by_epochs(path, printed)
+    runs: list[list[_Placed]] = []
+    for placed in map(_placed, passes_of(printed, bars)):
+        if runs and placed.goes_on_from(runs[-1]):
+            runs[-1].append(placed)
+        else:
+            runs.append([placed])
+    return [_log(path, run, _title(place, runs)) for place, run in enumerate(runs, 1)]
+
+
+def _without_prefix(text: str) -> str:
+    """The text without what a launcher or a cluster puts before each line (``[rank0]:``, a time): no bar would be at
+    the beginning of one."""
+    before = [text[max(0, found.start() - LONGEST) : found.start()] for found in PRINTED.finditer(text)]
+    on_line = [one.rpartition("\n")[2] for one in before if "\n" in one]
+    prefixes = Counter(
+        re.sub(r"\d+", "0", one) for one in on_line if one.strip() and "\r" not in one and "%" not in one
+    )
+    if not prefixes:
+        return text
+    (prefix, _), *_ = prefixes.most_common(1)
+    pattern = re.escape(prefix).replace("0", r"\d+")
+    return re.sub(rf"^{pattern}", "", text, flags=re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """The entries of a pass at their steps, of ``total`` ones, and what has to be known about them."""
+
+    entries: list[dict[str, object]]
+    total: int | None
+    note: str = ""
+
+    @property
+    def losses(self) -> list[int]:
+        """The steps of the training losses."""
+        return [int(str(entry["step"])) for entry in self.entries if "loss" in entry]
+
+    def goes_on_from(self, run: Sequence[_Placed]) -> bool:
+        """Whether a run that was resumed made it: it begins later than a run's first logged step, within ``run`` or,
+        with other steps in all, at its end at the latest."""
+        earlier, losses = [step for one in run for step in one.losses], self.losses
+        if not earlier or not losses:
+            return False
+        interval = min((after - before for before, after in pairwise(losses)), default=1)
+        last = max(earlier) + 2 * interval
+        return max(interval, earlier[0]) < losses[0] and (losses[0] <= last or self.total == run[-1].total)
+
+
+def _placed(one: Pass) -> _Placed:
+    """The entries of a pass at the steps of the bars beside them, or else at equal distances."""
+    totals = Counter(bar.total for bar in one.bars)
+    if not totals:
+        return _Placed(_counted(one.printed), None, COUNTED)
+    for total, _ in totals.most_common():
+        if entries := _at_bars(one.printed, [(bar.at, bar.step) for bar in one.bars if bar.total == total]):
+            return _Placed(entries, total)
     total = totals.most_common(1)[0][0]
-    bars = [(at, step) for at, step, of in every if of == total]
-    if entries := _at_bars(printed, bars):
-        return [Log.of(path, KIND, entries, total_steps=total)]
-    reached = max(step for _, step in bars)
-    return [Log.of(path, KIND, _counted(printed, reached), total_steps=total, notes=(SPREAD.format(reached),))]
+    reached = max(bar.step for bar in one.bars if bar.total == total)
+    return _Placed(_counted(one.printed, reached), total, SPREAD.format(reached))
+
+
+def _log(path: Path, run: Sequence[_Placed], title: str) -> Log:
+    entries = [entry for one in run for entry in one.entries]
+    notes = tuple(dict.fromkeys(one.note for one in run if one.note))
+    return Log.of(path, KIND, entries, total_steps=run[-1].total, title=title, notes=notes)
+
+
+def _title(place: int, runs: Sequence[object]) -> str:
+    return f"run {place} of {len(runs)}" if len(runs) > 1 else ""
 
 
 def _by_epochs(path: Path, printed: Printed) -> list[Log]:
@@ -62,8 +126,8 @@ def _by_epochs(path: Path, printed: Printed) -> list[Log]:
     for place, entries in enumerate(runs, 1):
         kept = went_on(entries)
         notes = (COUNTED,) if len(kept) == len(entries) else (COUNTED, RESUMED.format(len(entries) - len(kept)))
-        title = f"run {place} of {len(runs)}" if len(runs) > 1 else ""
-        found.append(Log.of(path, KIND, _counted([(0, one) for one in kept]), title=title, notes=notes))
+        entries = _counted([(0, one) for one in kept])
+        found.append(Log.of(path, KIND, entries, title=_title(place, runs), notes=notes))
     return found
 
 
@@ -108,13 +172,11 @@ def _at_bars(printed: Printed, bars: Sequence[tuple[int, int]]) -> list[dict[str
     them out of order."""
     places = [at for at, _ in bars]
     for shift in (0, -1):
-        entries: list[dict[str, object]] = []
-        for end, entry in printed:
-            beside = bisect.bisect_left(places, end - 1) + shift
-            entries.append({"step": bars[min(max(beside, 0), len(bars) - 1)][1], **entry})
-        steps = [entry["step"] for entry in entries if "loss" in entry]
-        if len(set(steps)) == len(steps):
-            return entries
+        besides = [bisect.bisect_left(places, end - 1) + shift for end, _ in printed]
+        at = [bars[min(max(beside, 0), len(bars) - 1)][1] for beside in besides]
+        steps = [step for step, (_, entry) in zip(at, printed, strict=True) if "loss" in entry]
+        if all(after > before for before, after in pairwise(steps)):
+            return [{"step": step, **entry} for step, (_, entry) in zip(at, printed, strict=True)]
     return []
 
 

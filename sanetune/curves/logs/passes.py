@@ -1,7 +1,8 @@
 """Several runs in one log, and runs that go on from an earlier step.
 
 A program that appends to its log leaves one file of several runs, or a run whose steps go back where it was resumed.
-The training losses tell: a step at or before the first one begins another run, one in between is made again.
+The training losses tell: a step at or before the first one begins another run, and so does one that is a single
+interval of logging from the start; one in between is made again.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from sanetune.curves.logs.log import Log
 
 FEWEST = 2
 """Training losses of a run, below which a step that goes back begins no other one."""
+ROUNDED = 1.02
+"""Times an interval of logging: epochs are printed with few digits."""
 
 
 def parted(log: Log) -> list[Log]:
@@ -44,14 +47,17 @@ def split(entries: Sequence[Entry], key: str) -> list[list[Entry]]:
     [3, 2]
     >>> [len(run) for run in split([{"step": s, "loss": 1.0} for s in (10, 20, 30, 20, 30)], "step")]
     [5]
+    >>> [len(run) for run in split([{"step": s, "loss": 1.0} for s in (1, 2, 3, 4, 2, 4)], "step")]
+    [4, 2]
     """
     runs: list[list[Entry]] = [[]]
     first = highest = None
     losses = 0
-    for entry in entries:
-        at = _place(entry, key)
+    places = [_place(entry, key) for entry in entries]
+    for entry, at, interval in zip(entries, places, _intervals(places), strict=True):
         if at is not None:
-            if first is not None and highest is not None and losses >= FEWEST and at <= first < highest:
+            begins = first is not None and at <= max(first, ROUNDED * interval)
+            if begins and first is not None and highest is not None and losses >= FEWEST and max(first, at) < highest:
                 runs.append(_before_the_first_loss(runs[-1], highest, key))
                 first = highest = None
                 losses = 0
@@ -60,6 +66,15 @@ def split(entries: Sequence[Entry], key: str) -> list[list[Entry]]:
             losses += 1
         runs[-1].append(entry)
     return runs
+
+
+def _intervals(places: Sequence[float | None]) -> list[float]:
+    """From each place to the next one that is known; 0 where there is none after it."""
+    found, following = [], -math.inf
+    for at in reversed(places):
+        found.append(max(0.0, following - at) if at is not None else 0.0)
+        following = following if at is None else at
+    return found[::-1]
 
 
 def repeated(entries: Sequence[Entry], key: str = "step") -> tuple[float, float] | None:
