@@ -11,6 +11,7 @@ from pathlib import Path
 from sanetune import units
 from sanetune.curves.logs.decoded import text_of
 from sanetune.curves.logs.log import FORMATS, RATIONALE, Log, number_in
+from sanetune.curves.logs.row_kinds import is_word
 from sanetune.errors import DataError, Place
 
 KIND = "CSV"
@@ -72,9 +73,14 @@ def _delimiter(text: str) -> str:
 
 
 def _row(header: Sequence[str], line: Sequence[str], *, commas: bool) -> Row:
-    """A line's numbers; with ``commas`` a number may have a decimal comma, which a comma between columns rules out."""
-    values = ((name, number_in(_plain(text) if commas else text)) for name, text in zip(header, line, strict=False))
-    return {name: value for name, value in values if value is not None}
+    """A line's numbers, and the words that say what they are of; with ``commas`` a number may have a decimal comma,
+    which a comma between columns rules out."""
+    row: Row = {}
+    for name, text in zip(header, line, strict=False):
+        value = number_in(_plain(text) if commas else text)
+        if value is not None or is_word(text):
+            row[name] = text if value is None else value
+    return row
 
 
 def _plain(text: str) -> str:

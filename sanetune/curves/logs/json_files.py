@@ -11,6 +11,7 @@ from sanetune.atomic import restore_non_finite
 from sanetune.curves.logs.decoded import text_of
 from sanetune.curves.logs.entries import whole_number
 from sanetune.curves.logs.log import FORMATS, RATIONALE, Log
+from sanetune.curves.logs.metrics import logged
 from sanetune.errors import DataError, Place
 
 LLAMA_FACTORY = "trainer_log.jsonl of LLaMA-Factory"
@@ -75,4 +76,4 @@ def _lines(path: Path) -> Iterator[dict[str, object]]:
                 return
             raise DataError("this line is not JSON", RATIONALE, FORMATS, Place(path, line=number)) from None
         if isinstance(entry, dict):
-            yield {name: restore_non_finite(value) for name, value in entry.items()}
+            yield dict(logged({name: restore_non_finite(value) for name, value in entry.items()}))

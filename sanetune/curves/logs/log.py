@@ -10,6 +10,7 @@ from pathlib import Path
 from sanetune.curves.changes import last_step
 from sanetune.curves.logs.entries import VALIDATION_LOSS, Entry, curve_of, end_of, number, whole_number
 from sanetune.curves.logs.names import renamed, validation_loss_names
+from sanetune.curves.logs.row_kinds import by_kind
 from sanetune.curves.logs.without_losses import without_losses
 from sanetune.curves.robust import middle
 from sanetune.curves.series import Curve
@@ -78,7 +79,7 @@ class Log:
             DataError: No entry has both a step and a loss.
         """
         numbered = [_with_numbers(entry) for entry in entries]
-        known = renamed(numbered)
+        known = by_kind(renamed(numbered))
         if (by_epoch := counted_by_epoch(known)) is not None:
             known, notes = by_epoch, (*notes, COUNTED_BY_EPOCH)
         log = cls(path, kind, known, total_steps, end_of(known) is not None, title, notes)
