@@ -3,7 +3,8 @@
 ## What it does
 Counts losses and gradient norms that are NaN or infinite, in training and on validation rows, from which step on, and
 whether they still are at the end. Trainers hide such losses by default (`logging_nan_inf_filter`), so gradient norms
-that become NaN count as much.
+that become NaN count as much. Where the gradient norms right before the first such loss are NaN, the first of them is
+the step at fault: the loss shows it a step later.
 
 ## Why is this bad?
 A step with a NaN teaches nothing at best; a weight that becomes NaN stays so, and all that is trained after it is
@@ -38,6 +39,7 @@ from typing import TYPE_CHECKING
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve._skipped import skipped_steps
+from sanetune.curves.broken import guilty_step
 from sanetune.curves.changes import is_number
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "recent"
-VERSION = 2
+VERSION = 3
 
 LIMITS = {
     "loss_share": Limit(0.02, "one lost batch in fifty; fp16's scaler skips one step in 2,000 in a healthy run"),
@@ -66,6 +68,7 @@ def measure(curve: Curve) -> Measurement:
     bad_evaluations = sorted(step for step, loss in evaluations if not is_number(loss))
     skipped = skipped_steps(curve.points)
     bad_norms = [step for step, norm in norms if not math.isfinite(norm) and step not in skipped]
+    first = min([*bad, *bad_evaluations], default=None)
     last_third = norms[-max(1, len(norms) // 3) :] if len(norms) >= 3 else []
     return Measurement(
         {
@@ -76,7 +79,8 @@ def measure(curve: Curve) -> Measurement:
             "bad_looks": len(bad_evaluations),
             "bad_norms": len(bad_norms),
             "skipped_steps": len(skipped),
-            "first_step": min([*bad, *bad_evaluations], default=None),
+            "first_step": first,
+            "guilty_step": None if first is None else guilty_step(curve.points, first, skipped),
             "first_norm_step": min(bad_norms, default=None),
             "at_the_end": bool(losses and not is_number(losses[-1][1])),
             "bad_norms_late": sum(step in bad_norms for step, _ in last_third) / max(1, len(last_third)),
@@ -85,9 +89,10 @@ def measure(curve: Curve) -> Measurement:
 
 
 def at(m: Measurement) -> int | None:
-    """The first step with a loss or gradient norm that is no number."""
-    step: int | None = m.numbers["first_step"] if m.numbers["first_step"] is not None else m.numbers["first_norm_step"]
-    return step
+    """The step whose gradients made the first loss that is no number, or else the first gradient norm that is none."""
+    guilty: int | None = m.numbers["guilty_step"]
+    first_norm: int | None = m.numbers["first_norm_step"]
+    return first_norm if guilty is None else guilty
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -99,6 +104,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
             f"{n['bad_losses']:,} of {points} and {n['bad_looks']:,} of {evaluations} of validation rows are NaN or"
             f" infinite, the first at step {n['first_step']:,}"
         )
+        if n["guilty_step"] < n["first_step"]:
+            message += f", its gradient norms from step {n['guilty_step']:,} on"
         lasting = n["at_the_end"] or n["bad_losses"] > limits["loss_share"] * n["points"]
         return (
             failed(message)
