@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sanetune.curves.broken import sound_until
 from sanetune.curves.changes import SHOT_UP, START_SHARE, finite, last_step, points_of
-from sanetune.curves.series import Curve
+from sanetune.curves.series import Curve, Evaluation
 
 SAME = 0.01
 """Validation losses within this share of each other are the same: half the 2 % that a healthy validation loss moves
@@ -18,46 +19,55 @@ class BestCheckpoint:
     """The checkpoint to keep.
 
     Attributes:
-        step: Of the evaluation that decides.
-        loss: Validation loss there, in nats per token in the loss.
-        last_step: Of the last evaluation.
+        step: Of the evaluation that decides, or else of the checkpoint.
+        loss: Validation loss there, in nats per token in the loss; None: it was not evaluated.
+        last_step: Of the last evaluation that is a number.
         last_loss: Validation loss there, in the same unit.
         saved: The saved checkpoint that is nearest to ``step``, as its step; None where none is known.
+        sound_until: The last step whose weights are known to be numbers, where those at the end are none.
     """
 
     step: int
-    loss: float
+    loss: float | None
     last_step: int
-    last_loss: float
+    last_loss: float | None
     saved: int | None = None
+    sound_until: int | None = None
 
     @property
     def is_last(self) -> bool:
         """Whether the last evaluated step is the one to keep."""
-        return self.step == self.last_step
+        return self.step == self.last_step and self.sound_until is None
 
 
 def best_checkpoint(curve: Curve, saved: Sequence[int] = ()) -> BestCheckpoint | None:
     """The checkpoint to keep; None where validation loss was evaluated fewer than two times.
 
-    It is the last one, unless an earlier evaluation is lower by more than :data:`SAME`.
+    It is the last one, unless an earlier evaluation is lower by more than :data:`SAME`. Of a run that ends in losses
+    which are no numbers only those before count: without two evaluations it is the last of them.
 
     Args:
         curve: Of the run.
         saved: Steps of the checkpoints that are there.
 
-    >>> from sanetune.curves.series import Evaluation
     >>> curve = Curve(validation=[Evaluation(10, 2.0), Evaluation(20, 1.5), Evaluation(30, 1.8)])
     >>> best_checkpoint(curve, saved=[15, 30])
-    BestCheckpoint(step=20, loss=1.5, last_step=30, last_loss=1.8, saved=15)
+    BestCheckpoint(step=20, loss=1.5, last_step=30, last_loss=1.8, saved=15, sound_until=None)
     """
-    evaluations = finite(curve.validation)
+    evaluations, until = finite(curve.validation), sound_until(curve)
+    saved = [step for step in saved if until is None or step <= until]
     if len(evaluations) < 2:
-        return None
+        return None if until is None or not saved else _last_sound(evaluations, max(saved), until)
     last, lowest = evaluations[-1], min(evaluations, key=lambda one: one.loss)
     kept = lowest if last.loss - lowest.loss > SAME * abs(lowest.loss) else last
     nearest = min(saved, key=lambda step: (abs(step - kept.step), step), default=None)
-    return BestCheckpoint(kept.step, kept.loss, last.step, last.loss, nearest)
+    return BestCheckpoint(kept.step, kept.loss, last.step, last.loss, nearest, until)
+
+
+def _last_sound(evaluations: Sequence[Evaluation], saved: int, until: int) -> BestCheckpoint:
+    losses = {one.step: one.loss for one in evaluations}
+    step = max(losses, default=saved)
+    return BestCheckpoint(saved, losses.get(saved), step, losses.get(step), saved, until)
 
 
 def is_better_than_start(best: BestCheckpoint, curve: Curve) -> bool:
@@ -66,12 +76,14 @@ def is_better_than_start(best: BestCheckpoint, curve: Curve) -> bool:
     That is known from an evaluation before the first steps, else from the first training loss, which may be lower than
     that of validation rows by a part (:data:`sanetune.curves.changes.SHOT_UP`).
 
-    >>> from sanetune.curves.series import Evaluation, Point
+    >>> from sanetune.curves.series import Point
     >>> curve = Curve([Point(1, 1.4)], [Evaluation(10, 7.6), Evaluation(20, 7.2)])
     >>> is_better_than_start(best_checkpoint(curve), curve)
     False
     """
     evaluations, points = finite(curve.validation), points_of(curve)
+    if best.loss is None:
+        return True  # nothing says otherwise
     if evaluations and evaluations[0].step <= max(1, START_SHARE * last_step(curve)):
         return best.loss < (1 - SAME) * evaluations[0].loss
     return not points or best.loss < SHOT_UP * points[0].loss

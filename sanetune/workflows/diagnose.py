@@ -11,6 +11,7 @@ from sanetune import units
 from sanetune.checks.base import LOG_TOO_SHORT, Check
 from sanetune.config.trl_fields import fields
 from sanetune.curves.best_checkpoint import BestCheckpoint, best_checkpoint, is_better_than_start
+from sanetune.curves.broken import sound_until
 from sanetune.curves.changes import complete, finite, last_step, points_of
 from sanetune.curves.logs.find import logs
 from sanetune.curves.logs.log import OURS, Log
@@ -111,7 +112,7 @@ def diagnose(
             best = best_checkpoint(curve, saved_steps(log))
             found = _judged(checks, curve)
             useless = any(one.check in USELESS for one in found.of(*BAD))
-            keep = _advice(best, curve.validation_name or "validation loss")
+            keep = _advice(best, curve)
             if best and useless and not is_better_than_start(best, curve):
                 best, keep = None, NONE_IS_BETTER
             found.subject.update(_subject(log, curve, keep))
@@ -173,11 +174,18 @@ def _extent(curve: Curve) -> str:
     return f"{last_step(curve):,}{total}; {', '.join(counts)}"
 
 
-def _advice(best: BestCheckpoint | None, name: str) -> str:
+def _advice(best: BestCheckpoint | None, curve: Curve) -> str:
+    """Which checkpoint to keep, and why, in words."""
+    name = curve.validation_name or "validation loss"
     if best is None:
+        if (until := sound_until(curve)) is not None:
+            return f"none: after step {until:,} losses are no numbers, and no checkpoint before that is known"
         return "fewer than two evaluations: the log does not say which checkpoint is best"
-    if best.is_last:
-        return f"the last checkpoint: {name} {best.loss:.4g} at step {best.step:,} is the lowest or within 1 %"
     weights = f"checkpoint-{best.step}" if best.saved == best.step else f"the weights of step {best.step:,}"
     saved = "" if best.saved in (None, best.step) else f"; the nearest that is saved is checkpoint-{best.saved}"
+    if best.sound_until is not None:
+        there = "the last that is saved before" if best.loss is None else f"{name} {best.loss:.4g} there, before"
+        return f"{weights}: {there} losses are no numbers, as they are after step {best.sound_until:,}{saved}"
+    if best.is_last:
+        return f"the last checkpoint: {name} {best.loss:.4g} at step {best.step:,} is the lowest or within 1 %"
     return f"{weights}: {name} {best.loss:.4g} there, {best.last_loss:.4g} at the last evaluation{saved}"

@@ -134,6 +134,33 @@ def test_the_checkpoint_before_a_run_diverged_is_to_be_kept(tmp_path: Path) -> N
     assert found.best is not None and found.best.step == 20
 
 
+@pytest.mark.parametrize(
+    ("evaluated", "saved", "kept", "says"),
+    [
+        ([20], [20, 40, 60], 20, "checkpoint-20: validation loss 1.6 there, before losses are no numbers"),
+        ([], [15, 30, 45], 30, "checkpoint-30: the last that is saved before losses are no numbers"),
+        ([20], [40], None, "none: after step 33 losses are no numbers"),
+        # The nearest of all is one of the weights that are no numbers.
+        ([10, 33], [20, 34], 20, "the weights of step 33: validation loss 1.34 there, before"),
+        ([10, 20, 30], [], None, "the weights of step 30: "),
+    ],
+)
+def test_after_losses_that_are_no_numbers_a_checkpoint_from_before_is_to_be_kept(
+    tmp_path: Path, evaluated: list[int], saved: list[int], kept: int | None, says: str
+) -> None:
+    history = [
+        {"step": step, "loss": 2.0 if step < 34 else math.nan, "grad_norm": 1.0 if step < 34 else math.nan}
+        for step in range(1, 61)
+    ]
+    history += [{"step": step, "eval_loss": 2 - step / 50} for step in evaluated]
+    history += [{"step": 60, "eval_loss": math.nan}]
+    for step in saved:
+        (tmp_path / f"checkpoint-{step}").mkdir()
+    found = only(state(tmp_path, history, max_steps=60))
+    keep = found.report.subject["keep"]
+    assert keep.startswith(says) and (found.best.saved if found.best else None) == kept
+
+
 def test_a_report_does_not_ask_for_a_lower_learning_rate_and_a_higher_one(tmp_path: Path) -> None:
     """Evaluations rise while the training loss stays: the model moves, and the wrong way."""
     history: list[dict[str, Any]] = [{"step": step, "loss": 2 + step % 2 / 50} for step in range(1, 121)]
