@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -24,6 +25,9 @@ COUNTED_BY_EPOCH = "The log counts epochs and no steps: what is called a step is
 LAST_SAVED = 0.1
 """Of the planned steps: a checkpoint that lacks more than that is no last one, however seldom the run saves."""
 
+LEFT = 0.15
+"""Of the peak: schedules that end above 0 do so at a tenth of it."""
+
 OURS = "metrics.jsonl of sanetune"
 """The kind of the logs of our own runs."""
 RATIONALE = "A diagnosis needs the losses that a run logged."
@@ -43,7 +47,8 @@ class Log:
         entries: In the order of logging, under the names that transformers' Trainer uses (``step``, ``loss``,
             ``eval_loss``, ``learning_rate``, ``grad_norm``, ``epoch``); other names as they were.
         total_steps: Steps of the whole run; None: not known.
-        finished: Whether the log says that the run came to its end.
+        finished: Whether the log says that the run came to its end. Where it does not say how many steps were planned,
+            that may be an early one.
         title: Tells several runs of one file apart; empty where there is one.
         notes: What a reader has to know about how it was read, one sentence each.
         reached: The last step that was made, logged or not; None: not known.
@@ -107,13 +112,14 @@ class Log:
         """The losses, learning rates and norms by step."""
         names = self.validation_losses
         reached = max((step for entry in self.entries if (step := whole_number(entry.get("step")))), default=0)
-        total = self.total_steps or (reached if self.finished else None)
+        whole = self.finished and (self.total_steps is not None or _came_down(self.entries))
+        total = self.total_steps or (reached if whole else None)
         curve = curve_of(
             self.entries,
             names[0] if names else None,
             self.other_sets,
             total_steps=total,
-            finished=self.finished or bool(total and reached >= total),
+            finished=whole or bool(total and reached >= total),
             source=str(self.path),
         )
         return replace(curve, unlogged=self._unlogged(curve))
@@ -125,6 +131,17 @@ class Log:
         saving = min(self.save_steps or 0, int(LAST_SAVED * (curve.total_steps or 0)))
         made = (self.reached or 0) - last_step(curve)
         return max(int(middle(gaps)) if gaps else last_step(curve), saving, made)
+
+
+def _came_down(entries: Sequence[Entry]) -> bool:
+    """Whether the learning rate says nothing against the end of the log being that of the plan: it is constant or not
+    logged, or has come down but for one more interval of logging. Early stopping ends a run that returns, too."""
+    logged = [value for entry in entries if (value := number(entry.get("learning_rate"))) is not None]
+    rates = [rate for rate in logged if math.isfinite(rate)]
+    if not rates or min(rates) == max(rates):
+        return True
+    before, last = rates[-2:]
+    return min(last, 2 * last - before) <= LEFT * max(rates)
 
 
 def _with_numbers(entry: Mapping[str, object]) -> Mapping[str, object]:
