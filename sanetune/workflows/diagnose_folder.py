@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from sanetune.curves.changes import last_step
+from sanetune.curves.logs import watch_words
 from sanetune.curves.logs.find import checkpoints
 from sanetune.curves.logs.log import Log
+from sanetune.curves.logs.tensorboard_events import KIND as TENSORBOARD
 from sanetune.curves.series import Curve
 from sanetune.errors import RunError
 from sanetune.runs import Run
-from sanetune.text import listing
 
 WITHIN = ("checkpoints", "tensorboard")
 """Folders in that of a run which hold logs of it."""
@@ -22,20 +23,25 @@ def saved_steps(log: Log) -> list[int]:
 
 
 def ended_by(log: Log, curve: Curve) -> str:
-    """What ended the run at the last step of ``curve``, in words: our watch, which then says so in its report; empty
-    where it did not."""
+    """What ended the run at the last step of ``curve``, in words: our watch, which then says so in its report or in
+    what the run printed; empty where it did not."""
+    if words := watch_words.ended_by(log.entries):
+        return words
     run = Run(_home(log))
     try:
         ended = run.read_json(run.watch)["ended"]
         step, checks = int(ended["step"]), [str(one) for one in ended["checks"]]
     except (RunError, OSError, KeyError, TypeError, ValueError):
         return ""  # no watch, or none that ended the run
-    return f"sanetune's watch ({listing(checks)})" if last_step(curve) <= step else ""
+    return watch_words.in_words(checks) if last_step(curve) <= step else ""
 
 
 def _home(log: Log) -> Path:
-    """The folder that the log belongs to."""
+    """The folder that the log belongs to. TensorBoard's is ``runs/DATE_HOST`` in that of a Trainer, which is told by
+    the report of the watch: ``runs/NAME`` may be the folder of a run itself."""
     home = log.path if log.path.is_dir() else log.path.parent
     while home.name.startswith("checkpoint-") or home.name in WITHIN:
         home = home.parent
-    return home
+    above = home.parent.parent
+    within = log.kind == TENSORBOARD and home.parent.name == "runs" and not Run(home).watch.is_file()
+    return above if within and Run(above).watch.is_file() else home

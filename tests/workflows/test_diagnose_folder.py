@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch.utils.tensorboard import SummaryWriter
 
 from sanetune.finding import Verdict
+from sanetune.gate.watch_report import Ended
 from sanetune.workflows.diagnose import diagnose
 from tests.workflows.test_diagnose import only, our_run, state
 
@@ -46,3 +48,60 @@ def test_a_value_that_the_configuration_has_is_not_proposed(tmp_path: Path) -> N
     fix, answers = proposed(run)
     assert "train.load_best_model_at_end" not in fix and answers["the checkpoint at the minimum"] == {}
     assert answers["weight decay"] == {"train.weight_decay": 0.1}
+
+
+def watched(folder: Path, checks: list[str]) -> Path:
+    ended = {"step": 70, "course": "stop", "checks": checks, "checkpoint": 10}
+    (folder / "watch.json").write_text(json.dumps({"schema": 1, "mode": "stop", "ended": ended, "findings": []}))
+    return folder
+
+
+def tensorboard(folder: Path) -> Path:
+    """The log that a Trainer's callback writes of a run that returned at step 70 of 400."""
+    with SummaryWriter(str(folder)) as writer:
+        writer.add_text("args", json.dumps({"max_steps": 400}))
+        for step in range(1, 71):
+            writer.add_scalar("train/loss", 3 / math.sqrt(step), step)
+        writer.add_scalar("train/train_runtime", 9.0, 70)
+    return folder
+
+
+@pytest.mark.parametrize("at", [".", "runs/Dec01_host", "tensorboard"])
+def test_the_folder_of_tensorboard_in_that_of_a_run_knows_what_ended_it(tmp_path: Path, at: str) -> None:
+    log = tensorboard(tmp_path / at)
+    assert only(log).report["curve-stopped-early"].verdict is Verdict.WARN
+    (watched(tmp_path, ["curve-nan"]) / "checkpoint-10").mkdir()
+    found = only(log)
+    assert found.report["curve-stopped-early"].verdict is Verdict.PASS
+    assert "sanetune's watch (curve-nan) ended it" in found.report["curve-stopped-early"].message
+    # Of a run that is itself called runs/NAME the report of the watch is its own.
+    ended = {"step": 7, "course": "stop", "checks": ["curve-spike"]}
+    (log / "watch.json").write_text(json.dumps({"ended": ended, "findings": []}))
+    assert only(log).report["curve-stopped-early"].verdict is Verdict.WARN or at == "tensorboard"
+
+
+STOP = "GateError: the watch has stopped this run after step 70{}:\n  curve-nan: 3 of 37 losses are NaN.\n"
+TURN = Ended(70, "turn", ("curve-overfit", "curve-nan"), 60).words
+
+
+@pytest.mark.parametrize(
+    ("told", "checks"),
+    [
+        (STOP.format(""), "curve-nan"),
+        (
+            STOP.format(" (checkpoint-20 is left)") + "  curve-diverged: It rises.\nThe rest.\n",
+            "curve-nan, curve-diverged",
+        ),
+        (f"{TURN}\n", "curve-overfit, curve-nan"),
+        (f"{TURN}\n{{'loss': 1.0, 'epoch': 1.0}}\n", None),  # resumed, and ended by something else
+        ("no watch has stopped this run\n", None),
+    ],
+)
+def test_printed_output_says_that_the_watch_ended_the_run(tmp_path: Path, told: str, checks: str | None) -> None:
+    bars = [f"\r 10%|█   | {step}/400 [00:09<00:09]" for step in range(81)]
+    lines = [f"{bars[step]}\n{{'loss': {3 / math.sqrt(step)}, 'epoch': {step / 80}}}" for step in range(1, 71)]
+    end = f"{bars[71]}\n{{'train_runtime': 9.0, 'train_loss': 1.5, 'epoch': 1}}\n"
+    (tmp_path / "train.log").write_text("\n".join([bars[0], *lines, told]) + end, encoding="utf-8")
+    finding = only(tmp_path / "train.log").report["curve-stopped-early"]
+    assert finding.verdict is (Verdict.WARN if checks is None else Verdict.PASS)
+    assert checks is None or f"sanetune's watch ({checks}) ended it" in finding.message

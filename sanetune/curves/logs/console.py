@@ -19,8 +19,10 @@ from pathlib import Path
 
 from sanetune.curves.logs.console_passes import Bar, Pass, Printed, passes_of
 from sanetune.curves.logs.decoded import text_of
+from sanetune.curves.logs.entries import Entry
 from sanetune.curves.logs.log import Log, number_in
 from sanetune.curves.logs.passes import split, went_on
+from sanetune.curves.logs.watch_words import told
 
 KIND = "printed output of a Hugging Face Trainer"
 PRINTED = re.compile(r"\{\s*'[^{}\n]{1,4000}\}")
@@ -43,7 +45,7 @@ def read(path: Path) -> list[Log]:
         DataError: It holds no printed loss.
     """
     text = _without_prefix(text_of(path))
-    printed = list(_printed(text))
+    printed = sorted([*_printed(text), *told(text)], key=lambda one: one[0])
     bars = [Bar(found.start(), int(found[1]), int(found[2])) for found in BAR.finditer(text)]
     if not bars:
         return _by_epochs(path, printed)
@@ -131,7 +133,7 @@ def _by_epochs(path: Path, printed: Printed) -> list[Log]:
     return found
 
 
-def _printed(text: str) -> Iterator[tuple[int, dict[str, object]]]:
+def _printed(text: str) -> Iterator[tuple[int, Entry]]:
     """Every printed mapping with a loss. Newer versions print numbers as texts."""
     for found in PRINTED.finditer(text):
         with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
