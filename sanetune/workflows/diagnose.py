@@ -24,9 +24,10 @@ from sanetune.gate.overfit_answers import with_answers
 from sanetune.gate.runner import report, run
 from sanetune.gate.trainer_advice import TrainerAdvice
 from sanetune.gate.validation_sets import judge_sets
+from sanetune.gate.watch_report import WatchFinding
 from sanetune.text import shortest_path
 from sanetune.workflows.diagnose_answers import answers_to, unlike_config
-from sanetune.workflows.diagnose_folder import ended_by, saved_steps
+from sanetune.workflows.diagnose_folder import ended_by, saved_steps, watch_findings
 
 EVIDENCE = "curve"
 LEVEL = "log"
@@ -45,12 +46,14 @@ class Diagnosis:
         curve: Its losses.
         report: The findings.
         best: The checkpoint to keep; None where the evaluations do not say, or none is better than the start.
+        watched: What our watch had found while the run trained and is not among the findings.
     """
 
     log: Log
     curve: Curve
     report: Report
     best: BestCheckpoint | None
+    watched: Sequence[WatchFinding] = ()
 
     @property
     def too_short(self) -> list[str]:
@@ -75,6 +78,7 @@ class Diagnosis:
             },
             "too_short": self.too_short,
             "keep": None if best is None else {"step": best.step, "loss": best.loss, "saved": best.saved},
+            "watched": [_of_watch(one) for one in self.watched],
             **self.report.to_json(),
         }
 
@@ -120,7 +124,8 @@ def diagnose(
             if too_short := _too_short(found):
                 of = len(found.of(Verdict.SKIP))
                 found.subject["judged"] = f"too short a log for {len(too_short)} of the {of} checks that were skipped"
-            yield Diagnosis(log, curve, found if log.kind == OURS else _of_trainer(found), best)
+            watched = watch_findings(log, [one.check for one in found.of(*BAD)])
+            yield Diagnosis(log, curve, found if log.kind == OURS else _of_trainer(found), best, watched)
 
 
 def _judged(checks: Sequence[Check], curve: Curve) -> Report:
@@ -133,6 +138,13 @@ def _judged(checks: Sequence[Check], curve: Curve) -> Report:
 
 def _too_short(found: Report) -> list[str]:
     return [finding.check for finding in found.of(Verdict.SKIP) if finding.numbers.get(LOG_TOO_SHORT)]
+
+
+def _of_watch(one: WatchFinding) -> dict[str, Any]:
+    finding = one.live.finding
+    verdict = finding.verdict.value
+    where = {"step": one.live.step, "at": one.live.at}
+    return {"check": finding.check, "verdict": verdict, **where, "message": finding.message}
 
 
 def _of_trainer(found: Report) -> Report:

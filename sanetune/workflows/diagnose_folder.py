@@ -1,7 +1,9 @@
-"""What the folder of a run knows of it beside its log: checkpoints that were saved, and what ended it."""
+"""What the folder of a run knows of it beside its log: checkpoints that were saved, what the watch had found, and
+whether that ended it."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from sanetune.curves.changes import last_step
@@ -11,6 +13,8 @@ from sanetune.curves.logs.log import Log
 from sanetune.curves.logs.tensorboard_events import KIND as TENSORBOARD
 from sanetune.curves.series import Curve
 from sanetune.errors import RunError
+from sanetune.finding import BAD
+from sanetune.gate.watch_report import WatchFinding, WatchReport
 from sanetune.runs import Run
 
 WITHIN = ("checkpoints", "tensorboard")
@@ -34,6 +38,30 @@ def ended_by(log: Log, curve: Curve) -> str:
     except (RunError, OSError, KeyError, TypeError, ValueError):
         return ""  # no watch, or none that ended the run
     return watch_words.in_words(checks) if last_step(curve) <= step else ""
+
+
+def watch_findings(log: Log, known: Collection[str]) -> list[WatchFinding]:
+    """What our watch had found in the run while it trained, the worst of each check, without the checks in ``known``.
+
+    It has judged each moment, with the gradients and rows of it, so that it may have seen what the whole log no longer
+    shows.
+    """
+    run = Run(_home(log))
+    try:
+        found = WatchReport.from_json(run.read_json(run.watch)).findings
+    except (RunError, OSError, KeyError, TypeError, ValueError, AttributeError):
+        return []  # no watch, or a damaged report of one
+    worst: dict[str, WatchFinding] = {}
+    for one in found:
+        finding = one.live.finding
+        plain = isinstance(one.live.step, int) and isinstance(finding.message, str)
+        if plain and finding.check not in known and finding.verdict in BAD:
+            worst[finding.check] = max(worst.get(finding.check, one), one, key=_rank)
+    return list(worst.values())
+
+
+def _rank(one: WatchFinding) -> int:
+    return one.live.finding.verdict.rank
 
 
 def _home(log: Log) -> Path:

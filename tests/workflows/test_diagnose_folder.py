@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from torch.utils.tensorboard import SummaryWriter
 
-from sanetune.finding import Verdict
-from sanetune.gate.watch_report import Ended
+from sanetune.finding import Finding, Verdict
+from sanetune.gate.watch import LiveFinding
+from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport
+from sanetune.report.terminal import diagnosis as view
 from sanetune.workflows.diagnose import diagnose
 from tests.workflows.test_diagnose import only, our_run, state
 
@@ -27,10 +31,39 @@ def test_a_stop_that_the_watch_made_is_no_fault(tmp_path: Path, step: int | None
     assert ("sanetune's watch (curve-overfit) ended it" in found.message) == (verdict is Verdict.PASS)
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"ended": 7}', '{"ended": {"step": "x", "checks": 3}}'])
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "{", '{"ended": 7}', '{"ended": {"step": "x", "checks": 3}}', '{"mode": "stop", "findings": [7]}'],
+)
 def test_a_damaged_report_of_the_watch_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / "watch.json").write_text(content)
-    assert only(state(tmp_path, STOPPED, max_steps=400)).report["curve-stopped-early"].verdict is Verdict.WARN
+    found = only(state(tmp_path, STOPPED, max_steps=400))
+    assert found.report["curve-stopped-early"].verdict is Verdict.WARN and not found.watched
+
+
+def of_watch(check: str, verdict: Verdict, step: int, message: str) -> WatchFinding:
+    return WatchFinding(LiveFinding(step, step - 8, Finding(check, verdict, message)))
+
+
+def test_what_the_watch_had_found_and_the_log_does_not_show_is_told(tmp_path: Path) -> None:
+    found = [
+        of_watch("curve-spike", Verdict.WARN, 31, "Low."),
+        of_watch("curve-diverged", Verdict.WARN, 35, "It rises."),
+        of_watch("curve-diverged", Verdict.FAIL, 39, "It has risen."),
+        of_watch("curve-stopped-early", Verdict.WARN, 40, "The log itself shows this."),
+    ]
+    (tmp_path / "watch.json").write_text(json.dumps(WatchReport("warn", found).to_json()))
+    diagnosis = only(state(tmp_path, STOPPED, max_steps=400))
+    assert [one.live.finding.message for one in diagnosis.watched] == ["Low.", "It has risen."]
+    assert diagnosis.report.verdict is Verdict.WARN  # of its own findings alone
+    assert diagnosis.to_json()["watched"][0] == {
+        "check": "curve-spike", "verdict": "warn", "step": 31, "at": 23, "message": "Low.",
+    }  # fmt: skip
+    console = Console(width=80, record=True, file=io.StringIO())
+    view.show(diagnosis, console)
+    assert "at step 39 the watch of this run had found FAIL curve-diverged: It has risen." in " ".join(
+        console.export_text().split()
+    )
 
 
 def proposed(run: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -16,6 +16,7 @@ from sanetune.report.terminal.layout import put
 from sanetune.text import escape_control, shortest_path
 
 if TYPE_CHECKING:
+    from sanetune.gate.watch_report import WatchFinding
     from sanetune.workflows.diagnose import Diagnosis
 
 
@@ -41,6 +42,16 @@ def show(diagnosis: Diagnosis, console: Console | None = None, *, verbose: bool 
     """
     put([*curves.losses(diagnosis.curve), Text("")], console)
     findings.show(diagnosis.report, console, findings.Detail.EVERYTHING if verbose else findings.Detail.SHORT)
+    for one in diagnosis.watched:
+        put([_watched(one)], console)
+
+
+def _watched(one: WatchFinding) -> Text:
+    """A finding that the watch had while the run trained."""
+    finding = one.live.finding
+    head = f"note: at step {one.live.step:,} the watch of this run had found "
+    words = f": {escape_control(finding.message, strict=True)}"
+    return Text.assemble(head, f"{finding.verdict.value.upper()} ", (finding.check, "bold"), words)
 
 
 def show_all(diagnoses: Sequence[Diagnosis], console: Console | None = None) -> None:
