@@ -98,10 +98,23 @@ def overfit_answers(finding: Finding, config: Config, sizes: RunSizes) -> list[O
     return _answers(finding, known)
 
 
-def answers_of_log(finding: Finding) -> list[OverfitAnswer]:
-    """Return the answers to a finding of :data:`CHECK` in a log of which no configuration is known."""
-    lr = finding.numbers.get("planned_rate")
-    return _answers(finding, _Known(lr=lr if lr and math.isfinite(lr) and lr > 0 else None))
+def answers_of_log(finding: Finding, arguments: Mapping[str, object] | None = None) -> list[OverfitAnswer]:
+    """Return the answers to a finding of :data:`CHECK` in a log of which no configuration is known.
+
+    Args:
+        finding: Its numbers say where the minimum was.
+        arguments: Those of its trainer by name, as far as the log has them.
+    """
+    lr, given = finding.numbers.get("planned_rate"), arguments or {}
+    decay = given.get("weight_decay")
+    known = _Known(
+        lr=lr if lr and math.isfinite(lr) and lr > 0 else None,
+        decay=float(decay) if isinstance(decay, int | float) and math.isfinite(decay) else None,
+        full=False if given.get("peft_config") else None,
+        keeps_best=given.get("load_best_model_at_end") is True,
+        saves=given.get("save_strategy") != "no",
+    )
+    return _answers(finding, known)
 
 
 def answers_of_trainer(finding: Finding, trainer: Trainer) -> list[OverfitAnswer]:
@@ -181,8 +194,8 @@ def _of_data(known: _Known) -> list[OverfitAnswer]:
         f"Train on more rows, or more varied ones; there are {known.rows:,}." if known.rows else "Train on more rows."
     )
     answers = [OverfitAnswer("more data", words)]
-    of_log = known.full is None
-    if of_log or 0 < known.rows <= FEW:
+    of_log = not known.rows
+    if of_log or known.rows <= FEW:
         rows = f"{known.rows:,}" if known.rows else "about 1,000"
         caveat = (
             f"With {rows} rows the validation loss may rise while answers improve (LIMA, 1,000 rows): read sample"

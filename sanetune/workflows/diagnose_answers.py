@@ -27,35 +27,36 @@ def answers_to(log: Log) -> Callable[[Finding], list[OverfitAnswer]]:
 
     def answers(finding: Finding) -> list[OverfitAnswer]:
         known = _of_run(Run(log.path.parent)) if log.kind == OURS else None
-        return answers_of_log(finding) if known is None else overfit_answers(finding, *known)
+        return answers_of_log(finding, log.arguments) if known is None else overfit_answers(finding, *known)
 
     return answers
 
 
-def unlike_config(report: Report, log: Log) -> Report:
-    """Return the report without proposals of values that the configuration of our own run has already."""
+def unlike_known(report: Report, log: Log) -> Report:
+    """Return the report without proposals of values that the configuration of our own run has already, or the
+    arguments that another trainer has logged."""
     proposes = any(one.fix or one.answers for one in report.findings)
     config = _config(Run(log.path.parent)) if proposes and log.kind == OURS else None
-    if config is None:
+
+    def value(section: str, key: str) -> object:
+        if config is not None:
+            return getattr(config, section, {}).get(key)
+        return log.arguments.get(key) if section == "train" else None
+
+    def new(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: one for key, one in values.items() if value(*key.partition(".")[::2]) != one}
+
+    if config is None and not log.arguments:
         return report
     findings = [
         replace(
             one,
-            fix=_new(one.fix, config),
-            answers=[answer if _new(answer["change"], config) else {**answer, "change": {}} for answer in one.answers],
+            fix=new(one.fix),
+            answers=[answer if new(answer["change"]) else {**answer, "change": {}} for answer in one.answers],
         )
         for one in report.findings
     ]
     return replace(report, findings=findings)
-
-
-def _new(values: Mapping[str, Any], config: Config) -> dict[str, Any]:
-    """The values, by ``section.key``, that ``config`` does not have."""
-    return {key: value for key, value in values.items() if _value(config, *key.partition(".")[::2]) != value}
-
-
-def _value(config: Config, section: str, key: str) -> object:
-    return getattr(config, section, {}).get(key)
 
 
 def _config(run: Run) -> Config | None:

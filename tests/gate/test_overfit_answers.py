@@ -91,6 +91,15 @@ def test_somebody_elses_log_gets_every_answer_with_the_values_that_it_shows() ->
     assert [word for one in found if one.name == "caveat" for word in ("LIMA", "reason") if word in one.words]
 
 
+def test_a_log_that_has_its_trainer_s_arguments_gets_no_advice_that_they_follow_already() -> None:
+    given = {"load_best_model_at_end": True, "weight_decay": 0.1, "peft_config": {"default": {"r": 8}}}
+    numbers = {"lowest_step": 300, "steps_per_epoch": 200.0, "planned_rate": 3e-4}
+    found = answers_of_log(Finding(CHECK, Verdict.FAIL, "", numbers=numbers), given)
+    named = [one.name for one in found if one.name != "caveat"]
+    assert named == ["the checkpoint at the minimum", "fewer epochs", "a lower learning rate", "more data"]
+    assert not found[0].change and "load_best_model_at_end is true" in found[0].words
+
+
 def test_answers_go_to_findings_of_overfitting_that_ask_for_something() -> None:
     numbers = finding().numbers
     some = [

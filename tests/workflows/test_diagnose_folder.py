@@ -83,6 +83,21 @@ def test_a_value_that_the_configuration_has_is_not_proposed(tmp_path: Path) -> N
     assert answers["weight decay"] == {"train.weight_decay": 0.1}
 
 
+def test_arguments_that_a_trainer_has_logged_are_not_proposed(tmp_path: Path) -> None:
+    given = {"max_steps": 60, "load_best_model_at_end": True, "weight_decay": 0.1, "max_grad_norm": 1.0}
+    with SummaryWriter(str(tmp_path)) as writer:
+        writer.add_text("args", json.dumps(given))
+        for step in range(1, 61):
+            writer.add_scalar("train/loss", 3 * math.exp(-step / 20), step)
+            if not step % 10:
+                writer.add_scalar("eval/loss", 2.0 + 0.01 * (step - 20) ** 2 / 10, step)
+    (found,) = diagnose([tmp_path])
+    finding = found.report["curve-overfit"]
+    names = [one["name"] for one in finding.answers]
+    assert "weight decay" not in names and "TrainingArguments.load_best_model_at_end" not in finding.fix
+    assert found.curve.max_grad_norm == 1.0
+
+
 def watched(folder: Path, checks: list[str]) -> Path:
     ended = {"step": 70, "course": "stop", "checks": checks, "checkpoint": 10}
     (folder / "watch.json").write_text(json.dumps({"schema": 1, "mode": "stop", "ended": ended, "findings": []}))

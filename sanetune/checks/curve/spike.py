@@ -146,7 +146,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         )
         if worst["length"] > 1:
             message += f", over {units.many(worst['length'], 'record')}"
-        return warned(message, fix=_fix(n, limits))
+        return warned(message, _remedy(n), fix=_fix(n, limits))
     notes = []
     if n["odd_batches"]:
         notes.append(f"{units.many(n['odd_batches'], 'odd batch', 'odd batches')} that nothing else confirms")
@@ -156,6 +156,17 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     evaluations = units.many(n["looks"], "evaluation")
     note = f" ({', '.join(notes)})" if notes else ""
     return passed(f"no spike in {points} and {evaluations} of a fixed batch{note}")
+
+
+def _remedy(n: dict[str, Any]) -> str:
+    """What to do where gradients are clipped as they should be; empty: what the page says."""
+    clipped_at = n["clipped_at"]
+    if clipped_at is None or not 0 < clipped_at <= 1:
+        return ""
+    return (
+        f"Inspect the rows of that step, warm up longer (train.warmup_steps), or lower train.learning_rate; gradients"
+        f" are clipped at {clipped_at:g} already."
+    )
 
 
 def _fix(n: dict[str, Any], limits: Limits) -> dict[str, Any]:

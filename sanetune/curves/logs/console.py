@@ -128,8 +128,8 @@ def _by_epochs(path: Path, printed: Printed) -> list[Log]:
     for place, entries in enumerate(runs, 1):
         kept = went_on(entries)
         notes = (COUNTED,) if len(kept) == len(entries) else (COUNTED, RESUMED.format(len(entries) - len(kept)))
-        entries = _counted([(0, one) for one in kept])
-        found.append(Log.of(path, KIND, entries, title=_title(place, runs), notes=notes))
+        counted = _counted([(0, one) for one in kept])
+        found.append(Log.of(path, KIND, counted, title=_title(place, runs), notes=notes))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -54,6 +54,7 @@ class Log:
         reached: The last step that was made, logged or not; None: not known.
         save_steps: Steps between two checkpoints; None: not known.
         decides: The name of the validation loss by which the trainer has chosen its best checkpoint; empty: not known.
+        arguments: The trainer's arguments by name, where the log has them.
     """
 
     path: Path
@@ -66,6 +67,7 @@ class Log:
     reached: int | None = None
     save_steps: int | None = None
     decides: str = ""
+    arguments: Mapping[str, object] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -122,7 +124,8 @@ class Log:
             finished=whole or bool(total and reached >= total),
             source=str(self.path),
         )
-        return replace(curve, unlogged=self._unlogged(curve))
+        clipped_at = number(self.arguments.get("max_grad_norm"))
+        return replace(curve, unlogged=self._unlogged(curve), max_grad_norm=clipped_at)
 
     def _unlogged(self, curve: Curve) -> int:
         """The steps that a log of a whole run may lack at its end: one interval of logging, or of saving where the log

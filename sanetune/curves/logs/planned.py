@@ -11,15 +11,17 @@ from sanetune.curves.logs.log import Log
 
 
 def with_plan(log: Log, arguments: Mapping[str, object]) -> Log:
-    """Return the log of a tracker with the planned steps. Without them a training that has returned may have been
-    stopped early: its log is not known to be whole.
+    """Return the log of a tracker with its trainer's arguments and the planned steps.
+
+    Without the latter a training that has returned may have been stopped early: its log is not known to be whole.
 
     Args:
         log: As it was read; its entries have the names of transformers.
         arguments: Those of the trainer by name; empty: not known.
     """
     planned = planned_steps(arguments, log.entries)
-    return replace(log, total_steps=planned, finished=log.finished and planned is not None)
+    finished = log.finished and planned is not None
+    return replace(log, total_steps=planned, finished=finished, arguments=dict(arguments))
 
 
 def planned_steps(arguments: Mapping[str, object], entries: Sequence[Entry]) -> int | None:

@@ -121,7 +121,9 @@ def test_a_spike_over_several_steps_is_found_with_its_place() -> None:
     assert finding.verdict is Verdict.WARN
     assert "step 102: 9.00" in finding.message
     assert finding.fix == {"train.max_grad_norm": 1.0}
-    assert found(replace(curve, max_grad_norm=1.0))["spike"].fix == {"train.learning_rate": 1e-4}
+    clipped = found(replace(curve, max_grad_norm=1.0))["spike"]
+    assert clipped.fix == {"train.learning_rate": 1e-4} and clipped.remedy.endswith("are clipped at 1 already.")
+    assert finding.remedy.startswith("Clip the gradients")
 
 
 def test_an_early_spike_asks_for_a_longer_warm_up() -> None:
