@@ -219,14 +219,15 @@ def state_of(trainer: Trainer) -> dict[str, Any]:
 
 
 def same(before: Any, after: Any) -> bool:
-    """Whether two states are equal to the last bit."""
+    """Whether two states are equal to the last bit; what is no number is equal to what is none either."""
     if isinstance(before, dict):
         return before.keys() == after.keys() and all(same(before[key], after[key]) for key in before)
     if isinstance(before, torch.Tensor):
-        return torch.equal(before, after) and before.dtype == after.dtype
+        alike = before.dtype == after.dtype and before.shape == after.shape
+        return alike and bool(torch.isclose(before, after, rtol=0, atol=0, equal_nan=True).all())
     if isinstance(before, list | tuple):
         return len(before) == len(after) and all(map(same, before, after))
-    return bool(before == after)
+    return bool(before == after) or (before != before and after != after)
 
 
 def run_of(trainer: Trainer, **keywords: Any) -> dict[str, Any]:
