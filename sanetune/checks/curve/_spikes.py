@@ -62,6 +62,10 @@ FAR_ABOVE_GUESSING = 1.5
 """Times what guessing costs, that no text costs a model which knows its neighbours better than guessing, however far
 they scatter: bad batches of short runs cost 1.47 to 3.05 times it, single batches of healthy ones after their first
 steps at most 0.75 (docs/curves.md, part A)."""
+ABOVE_START, FIRST = 1.5, 5
+"""Times the highest of so many first losses, above which a batch is none that is only harder than its neighbours: of
+500 public logs one record was, at 1.8 times, and two readers called it a spike; the others that stand out alone are at
+0.35 times at most (bench.curves.unseen)."""
 ODD_SCALE = 0.05
 """Of the losses after the first tenth, above which those beyond guessing are no bad batches."""
 SHORT = 0.75
@@ -80,7 +84,7 @@ class Spike:
         around: The level beside it, in the same unit.
         steps: Those of its first and of its last record.
         length: Records in a row.
-        confirmed: By more than one batch, by its gradient norm, or by a loss that no text has.
+        confirmed: By more than one batch, by its gradient norm, or by a loss that no text has, or none at the start.
     """
 
     step: int
@@ -206,7 +210,8 @@ def _spike(points: Sequence[Point], run: list[int], confirmed_norm: float, inter
     others = [norm for i in _near(norms, worst) if (norm := norms[i]) is not None and math.isfinite(norm)]
     high = bool(known and others) and max(norm for _, norm in known) > confirmed_norm * statistics.median(others)
     around = _sides(losses, worst)
-    confirmed = len(run) > 1 or high or interval >= SEVERAL or _above_guessing(losses, worst, around, guessing)
+    beyond = _above_guessing(losses, worst, around, guessing) or _above_start(losses, worst)
+    confirmed = len(run) > 1 or high or interval >= SEVERAL or beyond
     confirmed &= len(run) > 1 or not _short_step(points, worst)
     steps = points[run[0]].step, points[run[-1]].step
     return Spike(points[worst].step, losses[worst], around, steps, len(run), confirmed)
@@ -228,6 +233,11 @@ def _above_guessing(losses: Sequence[float], place: int, around: float, guessing
         return True
     scatter = relative_noise(losses[max(0, place - LOCAL) : place + LOCAL + 1])
     return scatter <= GUESSING_SCATTER and math.log(losses[place] / around) > GUESSING_SURE * scatter
+
+
+def _above_start(losses: Sequence[float], place: int) -> bool:
+    """Whether a loss is far above the first ones, which are those of a model that has learned nothing of the rows."""
+    return losses[place] > ABOVE_START * max(losses[: min(FIRST, place)])
 
 
 def long_rise(points: Sequence[Point], limits: Limits) -> Spike | None:

@@ -2,11 +2,11 @@
 
 ## What it does
 Finds training losses at least 1.8 times the median of their neighbours and far outside the batch noise, over several
-steps, together with the gradient norm, or above what guessing costs; means of several steps at 1.5 times both records
-beside them whose gradient norm is ten times that of its neighbours; rises of any length that come back, in training and
-on validation rows; evaluations of a fixed batch that stand out; and a hump above the start in the first steps. The
-highest is named. One unusual batch without effect on a fixed batch, or a large gradient norm without harm, is only
-mentioned.
+steps, together with the gradient norm, above what guessing costs, or at 1.5 times the first losses of the run; means of
+several steps at 1.5 times both records beside them whose gradient norm is ten times that of its neighbours; rises of
+any length that come back, in training and on validation rows; evaluations of a fixed batch that stand out; and a hump
+above the start in the first steps. The highest is named. One unusual batch without effect on a fixed batch, or a large
+gradient norm without harm, is only mentioned.
 
 ## Why is this bad?
 A spike wastes steps and some of what the model knew, and the next one may not come back.
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "recent"
-VERSION = 7
+VERSION = 8
 
 LIMITS = {
     "hump": Limit(

@@ -132,14 +132,21 @@ def test_an_early_spike_asks_for_a_longer_warm_up() -> None:
 
 
 def test_one_odd_batch_is_mentioned_and_no_alarm() -> None:
-    finding = found(Curve(points(changed(FALLING, _100=9.0))))["spike"]
+    finding = found(Curve(points(changed(FALLING, _100=4.5))))["spike"]
     assert finding.verdict is Verdict.PASS
     assert "1 odd batch" in finding.message
 
 
+def test_one_batch_far_above_the_first_losses_is_a_spike_without_any_gradient_norm() -> None:
+    finding = found(Curve(points(changed(FALLING, _100=5.0))))["spike"]
+    assert finding.verdict is Verdict.WARN and "step 101: 5.00" in finding.message
+    # One of the first losses was as high: such rows are among the data.
+    assert "spike" not in bad(Curve(points(changed(FALLING, _2=4.0, _100=5.0))))
+
+
 def test_one_batch_and_its_gradient_are_a_spike() -> None:
     norms = changed([1.0 + 0.1 * (i % 3) for i in range(200)], _100=30.0)
-    assert bad(Curve(points(changed(FALLING, _100=9.0), grad_norm=norms))) == {"spike": "warn"}
+    assert bad(Curve(points(changed(FALLING, _100=4.5), grad_norm=norms))) == {"spike": "warn"}
     assert bad(Curve(points(FALLING, grad_norm=norms))) == {}
 
 
