@@ -79,6 +79,7 @@ class Curve:
         objective: What is trained where that is not the next token, in words; empty: it is.
         source: What it was read from, in words: the trial, or a log's file.
         unlogged: Steps at the end of a whole run that a log may lack, since they are fewer than its interval.
+        one_of_several: Whether it may be one chart of a run with several, since it has a single metric.
         validation_name: Of several validation sets, what the loss of the one that decides is called.
         sets: Evaluations of the others, by the name of their loss.
     """
@@ -101,6 +102,7 @@ class Curve:
     objective: str = ""
     source: str = TRIAL
     unlogged: int = 0
+    one_of_several: bool = False
     validation_name: str = ""
     sets: dict[str, list[Evaluation]] = field(default_factory=dict)
 

@@ -2,7 +2,8 @@
 
 ## What it does
 Counts the evaluations of validation rows in a log that covers 3.5 epochs or more, or whose training loss ends below
-0.1. Where the last of three or more is the lowest, no turn was missed, and they are enough.
+0.1. Where the last of three or more is the lowest, no turn was missed, and they are enough. The export of a single
+chart shows no evaluations, and is not judged.
 
 ## Why is this bad?
 The training loss falls in the same way while a model learns and while it memorises.
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "none"
+VERSION = 2
 
 LIMITS = {
     "epochs": Limit(3.5, "published recipes for fine-tuning use one to three"),
@@ -68,6 +70,10 @@ def measure(curve: Curve) -> Measurement:
     points, evaluations = points_of(curve), finite(curve.validation)
     if not points:
         raise NotApplicableError("no training loss was logged")
+    if curve.one_of_several:
+        raise NotApplicableError(
+            "the file has the training loss alone: evaluations may be in the export of another chart"
+        )
     last = max(1, min(LAST, len(points) // SHARE))
     epochs = [point.epoch for point in points if point.epoch is not None and math.isfinite(point.epoch)]
     of_steps = last_step(curve) / curve.steps_per_epoch if curve.steps_per_epoch else 0.0

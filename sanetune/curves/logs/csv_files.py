@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sanetune import units
@@ -24,6 +25,8 @@ BETWEEN = " - "
 """Stands between the name of a run and that of a metric in a chart's columns."""
 RANGES = ("__MIN", "__MAX")
 """Columns that W&B adds to those of a chart: the range of grouped runs."""
+COUNTERS = frozenset({"step", "_step"})
+"""Columns that are no metric: W&B adds its own count to that of the chart."""
 MOST_COLUMNS = 20_000
 
 Row = dict[str, object]
@@ -37,7 +40,7 @@ def read(path: Path) -> list[Log]:
     """
     header, rows = _table(path)
     if tuple(header) == DOWNLOAD:
-        return [Log.of(path, "CSV download of TensorBoard", _single(path, rows))]
+        return [_export(Log.of(path, "CSV download of TensorBoard", _single(path, rows)))]
     if TABLE_OF_RUNS.issubset(header):
         message = (
             f"this is a table of {units.many(len(rows), 'run')}, with a line for each, and has the losses of no step"
@@ -45,11 +48,18 @@ def read(path: Path) -> list[Log]:
         raise DataError(message, RATIONALE, "Export the chart of a loss, or the history of a run.", Place(path))
     runs = _runs(header)
     if not runs:
-        return [Log.of(path, KIND, rows)]
+        return [_export(Log.of(path, KIND, rows))]
     step = header[0]
     return [
-        Log.of(path, CHART, [_of_run(row, step, columns) for row in rows], title=run) for run, columns in runs.items()
+        _export(Log.of(path, CHART, [_of_run(row, step, columns) for row in rows], title=run))
+        for run, columns in runs.items()
     ]
+
+
+def _export(log: Log) -> Log:
+    """The log, which may be one of several charts of its run."""
+    names = {name for entry in log.entries for name in entry} - COUNTERS
+    return replace(log, one_of_several=len(names) == 1)
 
 
 def _table(path: Path) -> tuple[list[str], list[Row]]:

@@ -55,6 +55,7 @@ class Log:
         save_steps: Steps between two checkpoints; None: not known.
         decides: The name of the validation loss by which the trainer has chosen its best checkpoint; empty: not known.
         arguments: The trainer's arguments by name, where the log has them.
+        one_of_several: Whether it may be one chart of a run with several, since it has a single metric.
     """
 
     path: Path
@@ -68,6 +69,7 @@ class Log:
     save_steps: int | None = None
     decides: str = ""
     arguments: Mapping[str, object] = field(default_factory=dict)
+    one_of_several: bool = False
 
     @classmethod
     def of(
@@ -125,7 +127,9 @@ class Log:
             source=str(self.path),
         )
         clipped_at = number(self.arguments.get("max_grad_norm"))
-        return replace(curve, unlogged=self._unlogged(curve), max_grad_norm=clipped_at)
+        return replace(
+            curve, unlogged=self._unlogged(curve), max_grad_norm=clipped_at, one_of_several=self.one_of_several
+        )
 
     def _unlogged(self, curve: Curve) -> int:
         """The steps that a log of a whole run may lack at its end: one interval of logging, or of saving where the log

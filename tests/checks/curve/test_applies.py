@@ -49,6 +49,11 @@ def test_a_loss_near_zero_without_an_evaluation_is_unmeasured() -> None:
     assert bad(log([loss - 0.95 for loss in FALLING]))["unmeasured"] == "warn"
 
 
+def test_one_chart_of_several_does_not_show_that_nothing_was_evaluated() -> None:
+    finding = found(replace(log([loss - 0.95 for loss in FALLING]), one_of_several=True))["unmeasured"]
+    assert finding.verdict is Verdict.SKIP and "another chart" in finding.message
+
+
 def test_a_trial_is_not_called_unmeasured() -> None:
     assert found(replace(log(epochs=20.0), source="trial"))["unmeasured"].verdict is Verdict.SKIP
 

@@ -39,6 +39,25 @@ def test_the_name_of_a_download_of_tensorboard_says_which_curve_it_is(tmp_path: 
     assert (len(log.curve().points), len(log.curve().validation)) == (training, 2 - training)
 
 
+@pytest.mark.parametrize(
+    ("columns", "name", "alone"),
+    [
+        ("Step,a - train/loss,a - train/loss__MIN,a - train/loss__MAX", "chart.csv", True),
+        ("Step,a - _step,a - train/loss", "chart.csv", True),
+        ("Wall time,Step,Value", "run-a-tag-train_loss.csv", True),
+        ("step,loss", "table.csv", True),
+        ("step,loss,lr", "table.csv", False),
+        ("step,loss,val_loss", "table.csv", False),
+    ],
+)
+def test_a_file_with_one_metric_may_be_one_chart_of_several(
+    tmp_path: Path, columns: str, name: str, alone: bool
+) -> None:
+    lines = [",".join(str(step) for _ in columns.split(",")) for step in (1, 2, 3)]
+    (log,) = read(written(tmp_path, "\n".join([columns, *lines]) + "\n", name))
+    assert log.curve().one_of_several == alone
+
+
 def test_semicolons_and_tabs_are_understood(tmp_path: Path) -> None:
     for mark in ";\t":
         (log,) = read(written(tmp_path, f"step{mark}loss\n1{mark}2.5\n"))
