@@ -41,14 +41,14 @@ def sound_until(curve: Curve) -> int | None:
     True
     """
     points, evaluations = curve.points, curve.validation
-    lost = bool(points) and not is_number(points[-1].loss)
+    broke = bool(points) and not is_number(points[-1].loss)
     # A trainer hides losses that are no numbers; it hides no gradient norm.
     hidden = not points or points[-1].grad_norm is None or _breaks(points[-1])
-    if not lost and not (hidden and evaluations and not is_number(evaluations[-1].loss)):
+    if not broke and not (hidden and evaluations and not is_number(evaluations[-1].loss)):
         return None
     evaluated = max((one.step for one in finite(evaluations)), default=0)
     sound = [one for one in points if is_number(one.loss) and not _breaks(one)]
-    if not sound or (not lost and not _breaks(points[-1])):
+    if not sound or (not broke and not _breaks(points[-1])):
         return evaluated
     # The loss of a step is that of the weights before it; its gradient norm says what it did to them.
     return max(evaluated, sound[-1].step - (sound[-1].grad_norm is None))

@@ -1,5 +1,4 @@
-"""What the folder of a run knows of it beside its log: checkpoints that were saved, what the watch had found, and
-whether that ended it."""
+"""What the folder of a run has beside its log: its checkpoints, what the watch had found, and whether that ended it."""
 
 from __future__ import annotations
 

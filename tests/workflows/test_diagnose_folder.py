@@ -133,7 +133,7 @@ TURN = Ended(70, "turn", ("curve-overfit", "curve-nan"), 60).words
 
 
 @pytest.mark.parametrize(
-    ("told", "checks"),
+    ("printed", "checks"),
     [
         (STOP.format(""), "curve-nan"),
         (
@@ -145,11 +145,11 @@ TURN = Ended(70, "turn", ("curve-overfit", "curve-nan"), 60).words
         ("no watch has stopped this run\n", None),
     ],
 )
-def test_printed_output_says_that_the_watch_ended_the_run(tmp_path: Path, told: str, checks: str | None) -> None:
+def test_printed_output_says_that_the_watch_ended_the_run(tmp_path: Path, printed: str, checks: str | None) -> None:
     bars = [f"\r 10%|█   | {step}/400 [00:09<00:09]" for step in range(81)]
     lines = [f"{bars[step]}\n{{'loss': {3 / math.sqrt(step)}, 'epoch': {step / 80}}}" for step in range(1, 71)]
     end = f"{bars[71]}\n{{'train_runtime': 9.0, 'train_loss': 1.5, 'epoch': 1}}\n"
-    (tmp_path / "train.log").write_text("\n".join([bars[0], *lines, told]) + end, encoding="utf-8")
+    (tmp_path / "train.log").write_text("\n".join([bars[0], *lines, printed]) + end, encoding="utf-8")
     finding = only(tmp_path / "train.log").report["curve-stopped-early"]
     assert finding.verdict is (Verdict.WARN if checks is None else Verdict.PASS)
     assert checks is None or f"sanetune's watch ({checks}) ended it" in finding.message

@@ -22,7 +22,7 @@ from sanetune.curves.logs.decoded import text_of
 from sanetune.curves.logs.entries import Entry
 from sanetune.curves.logs.log import Log, number_in
 from sanetune.curves.logs.passes import split, went_on
-from sanetune.curves.logs.watch_words import told
+from sanetune.curves.logs.watch_words import endings
 
 KIND = "printed output of a Hugging Face Trainer"
 PRINTED = re.compile(r"\{\s*'[^{}\n]{1,4000}\}")
@@ -45,7 +45,7 @@ def read(path: Path) -> list[Log]:
         DataError: It holds no printed loss.
     """
     text = _without_prefix(text_of(path))
-    printed = sorted([*_printed(text), *told(text)], key=lambda one: one[0])
+    printed = sorted([*_printed(text), *endings(text)], key=lambda one: one[0])
     bars = [Bar(found.start(), int(found[1]), int(found[2])) for found in BAR.finditer(text)]
     if not bars:
         return _by_epochs(path, printed)

@@ -144,11 +144,11 @@ def _came_down(entries: Sequence[Entry]) -> bool:
     """Whether the learning rate says nothing against the end of the log being that of the plan: it is constant or not
     logged, or has come down but for one more interval of logging. Early stopping ends a run that returns, too."""
     logged = [value for entry in entries if (value := number(entry.get("learning_rate"))) is not None]
-    rates = [rate for rate in logged if math.isfinite(rate)]
-    if not rates or min(rates) == max(rates):
+    lrs = [lr for lr in logged if math.isfinite(lr)]
+    if not lrs or min(lrs) == max(lrs):
         return True
-    before, last = rates[-2:]
-    return min(last, 2 * last - before) <= LEFT * max(rates)
+    before, last = lrs[-2:]
+    return min(last, 2 * last - before) <= LEFT * max(lrs)
 
 
 def _with_numbers(entry: Mapping[str, object]) -> Mapping[str, object]:

@@ -54,8 +54,8 @@ def _words(values: Sequence[object], column: str) -> list[str]:
         return ["eval" if flag is (plain in VALIDATION_WORDS) else "" for flag in flags] if both else []
     words = [value.strip().lower() if isinstance(value, str) else "" for value in values]
     words = [word if word in VALIDATION_WORDS else "" for word in words]
-    tells = any(words) and (not all(words) or plain in COLUMNS)
-    return words if tells else []
+    divides = any(words) and (not all(words) or plain in COLUMNS)
+    return words if divides else []
 
 
 def is_word(text: str) -> bool:

@@ -10,7 +10,7 @@ from sanetune.text import listing
 
 KEY = "ended_by"
 """The name of an entry that says so."""
-TOLD = re.compile(
+ENDED = re.compile(
     r"the watch has (?:stopped|ended) this run after step [\d,]+"
     r"(?: \((?P<checks>curve-[a-z-]+(?:, curve-[a-z-]+)*)\)|[^:\r\n]*:(?P<lines>(?:\r?\n +curve-[a-z-]+: [^\r\n]*)+))",
     re.IGNORECASE,
@@ -19,13 +19,13 @@ TOLD = re.compile(
 CHECK = re.compile(r"(?:^|, |\n +)(curve-[a-z-]+)")
 
 
-def told(text: str) -> Iterator[tuple[int, Entry]]:
+def endings(text: str) -> Iterator[tuple[int, Entry]]:
     """Yield an entry for each time that a text says it, with the place of its end.
 
-    >>> [entry for _, entry in told("The watch has ended this run after step 120 (curve-nan): no checkpoint is left.")]
+    >>> [one for _, one in endings("The watch has ended this run after step 120 (curve-nan): no checkpoint is left.")]
     [{'ended_by': "sanetune's watch (curve-nan)"}]
     """
-    for found in TOLD.finditer(text):
+    for found in ENDED.finditer(text):
         yield found.end(), {KEY: in_words(CHECK.findall(found["checks"] or found["lines"]))}
 
 

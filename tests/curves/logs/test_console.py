@@ -49,15 +49,15 @@ def test_losses_right_behind_their_bars_are_at_the_steps_of_those(tmp_path: Path
     assert not log.notes
 
 
-def rates(steps: int, planned: int, warm: int) -> list[float]:
+def learning_rates(steps: int, planned: int, warm: int) -> list[float]:
     return [1e-3 * min(step / warm, (planned - step) / (planned - warm)) for step in range(steps)]
 
 
 @pytest.mark.parametrize(
     ("logged", "whole"),
     [
-        (rates(120, 360, 36), False),  # returned early, at 74 % of the peak
-        (rates(360, 360, 36), True),
+        (learning_rates(120, 360, 36), False),  # returned early, at 74 % of the peak
+        (learning_rates(360, 360, 36), True),
         ([1e-3, 8e-4, 6e-4, 4e-4, 2e-4], True),  # logged seldom: one interval more and it is 0
         ([1e-3] * 60, True),  # constant: nothing says otherwise
         ([1e-3 - 1e-5 * step for step in range(91)], True),  # comes down to a tenth
@@ -66,7 +66,7 @@ def rates(steps: int, planned: int, warm: int) -> list[float]:
 def test_a_run_that_returned_is_whole_only_where_its_schedule_has_come_down(
     tmp_path: Path, logged: list[float], whole: bool
 ) -> None:
-    lines = [f"{{'loss': 1.5, 'learning_rate': {rate}, 'epoch': {i / 10}}}" for i, rate in enumerate(logged, 1)]
+    lines = [f"{{'loss': 1.5, 'learning_rate': {lr}, 'epoch': {i / 10}}}" for i, lr in enumerate(logged, 1)]
     curve = printed(tmp_path, [*lines, "{'train_runtime': 9.0, 'train_loss': 1.5, 'epoch': 99}"]).curve()
     assert curve.finished == whole and curve.ended
     assert curve.total_steps == (len(logged) if whole else None)
