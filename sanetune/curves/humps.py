@@ -85,9 +85,10 @@ def highest_hump(losses: Sequence[float], *, times: float, least: float, sure: f
     for width in (one for one in WIDTHS if 2 * one <= len(losses)):
         before, after = _sides(losses, width, first)
         hump = _prominent(smooth(losses, width), before, after)
+        if hump.times < times or hump.height - hump.base < least:
+            continue  # the noise, which takes most of the time here, decides nothing
         of_median = _of_median(losses, width, hump, rest)
-        high = hump.times >= max(times, 1 + sure * of_median) and hump.height - hump.base >= least
-        if high and math.log(hump.times) >= log_sure * of_median:
+        if hump.times >= 1 + sure * of_median and math.log(hump.times) >= log_sure * of_median:
             found.append(hump)
     return max(found, key=lambda hump: hump.times, default=None)
 
