@@ -15,8 +15,15 @@ if TYPE_CHECKING:
     from sanetune.workflows.diagnose import Diagnosis
 
 
+def _named(context: click.Context, parameter: click.Parameter, logs: tuple[str, ...]) -> tuple[Path, ...]:
+    """The paths; an empty one, as of a variable that is not set, would be the working directory."""
+    if not all(logs):
+        raise click.BadParameter("it is empty: is a variable that it comes from not set?")
+    return tuple(map(Path, logs))
+
+
 @click.command(name="diagnose")
-@click.argument("logs", nargs=-1, required=True, metavar="LOG...", type=click.Path(path_type=Path))
+@click.argument("logs", nargs=-1, required=True, metavar="LOG...", callback=_named)
 @click.option("--select", multiple=True, callback=names_callback, metavar="NAMES", help="Only these checks.")
 @click.option("--ignore", multiple=True, callback=names_callback, metavar="NAMES", help="Leave these checks out.")
 @click.option("--verbose", "-v", is_flag=True, help="Show every check, with its message and numbers.")
@@ -28,7 +35,8 @@ def command(
     """Say what went wrong in a run that is over, or still going on, from its LOG.
 
     LOG is a run's folder, a checkpoint, a trainer_state.json, metrics.jsonl, LLaMA-Factory's trainer_log.jsonl, a
-    TensorBoard event file or folder, an offline run of W&B, a CSV export, or the printed output of a Trainer.
+    TensorBoard event file or folder, an offline run of W&B, a CSV export, a notebook, a model card, or the printed
+    output of a Trainer.
 
     Exit code 0: nothing failed (warnings are allowed), 1: something did, 2: no LOG can be
     read (of several, those that cannot are named, and the others judged).

@@ -33,6 +33,11 @@ def test_exit_codes_are_those_of_check(tmp_path: Path) -> None:
     assert missing.exit_code == 2 and "Error:" in missing.output and "Traceback" not in missing.output
 
 
+def test_an_empty_name_is_not_the_working_directory() -> None:
+    done = CliRunner().invoke(main, ["diagnose", ""])
+    assert done.exit_code == 2 and "is empty" in done.output
+
+
 def test_several_logs_end_with_one_line_each_and_the_worst_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

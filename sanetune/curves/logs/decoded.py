@@ -29,8 +29,11 @@ def text_of(path: Path) -> str:
     Raises:
         DataError: It cannot be read, is too large, is empty, or stands for another file.
     """
-    text = decoded(checked_size(path).read_bytes())
+    data = checked_size(path).read_bytes()
+    text = decoded(data)
     _refuse_stand_ins(path, text[:HEAD].strip())
+    if "\0" in text[:HEAD]:  # no text has it, in whatever encoding
+        raise DataError("this is a binary file, not a log", RATIONALE, FORMATS, Place(path))
     return text
 
 

@@ -47,6 +47,7 @@ def test_a_log_is_read_in_whatever_encoding_it_was_saved(tmp_path: Path, name: s
         ("no JSON at all", "is not JSON"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:31fe\nsize 12965\n", "pointer of Git LFS"),
         ("<!DOCTYPE html><html></html>", "web page"),
+        ("\x1f\x8b\x08\0\0", "binary file"),
         (json.dumps({"log_history": [], "global_step": 87, "logging_steps": 500}), "87 steps: logging_steps was 500"),
         (json.dumps({"log_history": [{"train_loss": 1.2, "train_runtime": 9.0, "step": 9}]}), "summary of a run alone"),
         (json.dumps({"log_history": [{"loss": 2.0, "epoch": 0.5}]}), "1 loss without a step"),
