@@ -44,8 +44,22 @@ def read(path: Path) -> list[Log]:
     Raises:
         DataError: It holds no printed loss.
     """
-    text = _without_prefix(text_of(path))
-    printed = sorted([*_printed(text), *endings(text)], key=lambda one: one[0])
+    text = text_of(path)
+    return runs_in(path, text) or _by_epochs(path, [])
+
+
+def runs_in(path: Path, text: str) -> list[Log]:
+    """The logs in what a program printed, in the order of printing; none where no loss was printed.
+
+    Args:
+        path: The file that it is from.
+        text: What was printed.
+    """
+    text = _without_prefix(text)
+    losses = list(_printed(text))
+    if not losses:
+        return []
+    printed = sorted([*losses, *endings(text)], key=lambda one: one[0])
     bars = [Bar(found.start(), int(found[1]), int(found[2])) for found in BAR.finditer(text)]
     if not bars:
         return _by_epochs(path, printed)
@@ -55,7 +69,7 @@ def read(path: Path) -> list[Log]:
             runs[-1].append(placed)
         else:
             runs.append([placed])
-    return [_log(path, run, _title(place, runs)) for place, run in enumerate(runs, 1)]
+    return [_log(path, run, title) for run, title in zip(runs, titles(runs), strict=True)]
 
 
 def _without_prefix(text: str) -> str:
@@ -116,8 +130,14 @@ def _log(path: Path, run: Sequence[_Placed], title: str) -> Log:
     return Log.of(path, KIND, entries, total_steps=run[-1].total, title=title, notes=notes)
 
 
-def _title(place: int, runs: Sequence[object]) -> str:
-    return f"run {place} of {len(runs)}" if len(runs) > 1 else ""
+def titles(runs: Sequence[object]) -> list[str]:
+    """What tells each of the runs of one file from the others; empty where there is one.
+
+    >>> titles([1, 2]), titles([1])
+    (['run 1 of 2', 'run 2 of 2'], [''])
+    """
+    count = len(runs)
+    return [f"run {place} of {count}" if count > 1 else "" for place in range(1, count + 1)]
 
 
 def _by_epochs(path: Path, printed: Printed) -> list[Log]:
@@ -125,11 +145,11 @@ def _by_epochs(path: Path, printed: Printed) -> list[Log]:
     between the run was resumed, and what was printed last is what went on."""
     runs = split([entry for _, entry in printed], "epoch")
     found = []
-    for place, entries in enumerate(runs, 1):
+    for entries, title in zip(runs, titles(runs), strict=True):
         kept = went_on(entries)
         notes = (COUNTED,) if len(kept) == len(entries) else (COUNTED, RESUMED.format(len(entries) - len(kept)))
         counted = _counted([(0, one) for one in kept])
-        found.append(Log.of(path, KIND, counted, title=_title(place, runs), notes=notes))
+        found.append(Log.of(path, KIND, counted, title=title, notes=notes))
     return found
 
 

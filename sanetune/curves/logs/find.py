@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,8 @@ from sanetune.curves.logs import (
     csv_files,
     json_files,
     metrics,
+    model_card,
+    notebook,
     passes,
     tensorboard_events,
     trainer_state,
@@ -25,6 +28,13 @@ from sanetune.errors import DataError, Place, RunError, UserError
 TRAINER_STATE, METRICS, TRAINER_LOG = "trainer_state.json", "metrics.jsonl", "trainer_log.jsonl"
 OTHERS = (".wandb", ".jsonl")
 """Endings of files that are told by their names."""
+OF_SEVERAL: dict[str, Callable[[Path], list[Log]]] = {
+    ".csv": csv_files.read,
+    ".tsv": csv_files.read,
+    ".ipynb": notebook.read,
+    ".md": model_card.read,
+}
+"""Those of files that may have several logs, and their readers."""
 HEAD = 4096
 """Bytes of a file that are read to see what it is."""
 
@@ -46,8 +56,8 @@ def logs(path: Path) -> list[Log]:
 
 
 def _in_file(path: Path) -> list[Log]:
-    if path.suffix.lower() in (".csv", ".tsv"):
-        return csv_files.read(path)
+    if several := OF_SEVERAL.get(path.suffix.lower()):
+        return several(path)
     head = decoded(_head(path)).lstrip().replace("\r\n", "\n")
     if path.suffix not in OTHERS and not _is_json(path, head) and "tfevents" not in path.name:
         return console.read(path)
@@ -104,11 +114,19 @@ def _readable(folder: Path, runs: Iterable[Path], trackers: Mapping[Path, Reader
             found += [trackers[path](path)] if path in trackers else _in_folder(path)
         except (DataError, RunError) as error:
             errors.append(error)
+    if not found and errors:
+        raise errors[0]
     if not found:
-        nothing = DataError("there is no log of a run in this folder", RATIONALE, FORMATS, Place(folder))
-        raise errors[0] if errors else nothing
+        return _in_card(folder)
     unread = tuple(f"Not read: {error.headline}." for error in errors)
     return [replace(found[0], notes=(*found[0].notes, *unread)), *found[1:]]
+
+
+def _in_card(folder: Path) -> list[Log]:
+    """What the model card in a folder shows, where nothing else is there, as in a model from the Hub."""
+    with contextlib.suppress(DataError):
+        return model_card.read(folder / model_card.NAME)
+    raise DataError("there is no log of a run in this folder", RATIONALE, FORMATS, Place(folder))
 
 
 def _states(folder: Path) -> list[tuple[Reader, Path]]:

@@ -33,7 +33,7 @@ OURS = "metrics.jsonl of sanetune"
 RATIONALE = "A diagnosis needs the losses that a run logged."
 FORMATS = (
     "Give a run's folder, a checkpoint, a trainer_state.json, metrics.jsonl, trainer_log.jsonl, TensorBoard event file,"
-    " W&B run folder or CSV file."
+    " W&B run folder, CSV file, notebook, or the model card with its table of training results."
 )
 
 
