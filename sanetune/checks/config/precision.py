@@ -2,7 +2,8 @@
 
 ## What it does
 Compares the format of the stored weights, of the weights in training and of the computation with each other and with
-the device. If 16-bit weights are trained directly, it computes the share of weights that one step cannot change.
+the device, a processor that has to emulate bf16 among them. If 16-bit weights are trained directly, it computes the
+share of weights that one step cannot change.
 
 ## Why is this bad?
 A 16-bit weight moves only by its own spacing. At a learning rate of 2e-5 most bf16 weights stay where they are, and
@@ -45,12 +46,14 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
+from sanetune.config.machine import emulates_bf16
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.evidence.run_settings import RunSettings
 
 FIX = "sometimes"
+VERSION = 2
 
 LIMITS = {
     "stuck_warn": Limit(0.1, "a tenth of the weights cannot follow in one step; at 1e-4 it is 12 % in bf16"),
@@ -83,6 +86,7 @@ def measure(run_settings: RunSettings, limits: Limits) -> Measurement:
             "fp16": model.fp16,
             "device": machine.device,
             "device_has_bf16": machine.has_bf16,
+            "emulates_bf16": machine.device == "cpu" and model.bf16 and emulates_bf16(),
             "learning_rate": run_settings.steps.learning_rate,
             "stuck_share": _stuck(run_settings, limits["weight_std"]),
             "spacing": _spacing(limits["weight_std"], BITS.get(_trained_in(run_settings) or "", 24)),
@@ -91,9 +95,9 @@ def measure(run_settings: RunSettings, limits: Limits) -> Measurement:
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
-    """Name the worst: what cannot run, then what cannot learn, then what may overflow."""
+    """Name the worst: what cannot run, then what cannot learn, what may overflow, and what takes many times as long."""
     n = m.numbers
-    for judged in (_impossible(n), _rounded(n, limits), _overflowing(n)):
+    for judged in (_impossible(n), _rounded(n, limits), _overflowing(n), _emulated(n)):
         if judged:
             return judged
     computes = "bf16" if n["bf16"] else "fp16" if n["fp16"] else "the weights' own format"
@@ -195,3 +199,14 @@ def _overflowing(n: dict[str, Any]) -> Judgement | None:
             f"This {n['device']} is not known to compute in bf16, and bf16 is true.", fix={"train.bf16": False}
         )
     return None
+
+
+def _emulated(n: dict[str, Any]) -> Judgement | None:
+    if not n["emulates_bf16"]:
+        return None
+    return warned(
+        "bf16 is true, and this processor has no instructions for it: PyTorch emulates it, which takes tens of times as"
+        " long as float32.",
+        "Compute in float32 on this machine.",
+        {"train.bf16": False},
+    )

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 
+from sanetune.checks.config import precision
 from sanetune.checks.config.precision import stuck_share
+from sanetune.config.machine import emulates_bf16
 from sanetune.finding import Verdict
 from tests.checks.run_numbers import find, numbers
 
@@ -22,7 +25,6 @@ def test_usual_settings_pass() -> None:
     assert found(method="lora", weights_dtype="bfloat16").verdict is Verdict.PASS
     assert found(method="qlora", weights_dtype="bfloat16").verdict is Verdict.PASS
     assert found(**cpu, bf16=False).verdict is Verdict.PASS
-    assert found(**cpu, bf16=True).verdict is Verdict.PASS  # slow, and right
     assert found(**old, bf16=False, fp16=True, stored_dtype="float32").verdict is Verdict.PASS
     assert found(bf16=False, fp16=True, stored_dtype="float16").verdict is Verdict.PASS
     assert found(stored_dtype=None, weights_dtype=None).verdict is Verdict.PASS
@@ -42,6 +44,26 @@ def test_bf16_on_a_gpu_without_it_fails() -> None:
     finding = found(has_bf16=False)
     assert finding.verdict is Verdict.FAIL and finding.fix == {"train.bf16": False, "train.fp16": True}
     assert found(device="mps", has_bf16=False).verdict is Verdict.WARN
+
+
+@pytest.mark.parametrize(("emulates", "verdict"), [(True, Verdict.WARN), (False, Verdict.PASS)])
+def test_bf16_on_a_processor_that_emulates_it_is_right_and_slow(
+    monkeypatch: pytest.MonkeyPatch, emulates: bool, verdict: Verdict
+) -> None:
+    monkeypatch.setattr(precision, "emulates_bf16", lambda: emulates)
+    finding = found(device="cpu", has_bf16=False, bf16=True)
+    assert finding.verdict is verdict and finding.fix == ({"train.bf16": False} if emulates else {})
+    assert found(device="cpu", has_bf16=False, bf16=False).verdict is Verdict.PASS
+    assert found(has_bf16=True, bf16=True).verdict is Verdict.PASS
+
+
+def test_a_processor_emulates_what_it_has_no_instructions_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = torch.ops.mkldnn
+    for supported in (True, False):
+        monkeypatch.setattr(asked, "_is_mkldnn_bf16_supported", lambda answer=supported: answer)
+        assert emulates_bf16() is not supported
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert not emulates_bf16()
 
 
 def test_both_formats_or_fp16_without_a_gpu_fail() -> None:
