@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sanetune.curves.broken import sound_until
 from sanetune.curves.changes import SHOT_UP, START_SHARE, finite, last_step, points_of
+from sanetune.curves.logs.entries import VALIDATION_LOSS
 from sanetune.curves.series import Curve, Evaluation
 
 SAME = 0.01
@@ -87,3 +89,14 @@ def is_better_than_start(best: BestCheckpoint, curve: Curve) -> bool:
     if evaluations and evaluations[0].step <= max(1, START_SHARE * last_step(curve)):
         return best.loss < (1 - SAME) * evaluations[0].loss
     return not points or best.loss < SHOT_UP * points[0].loss
+
+
+def keep_best(validation_name: str) -> dict[str, Any]:
+    """What keeps the weights of the lowest validation loss; a trainer looks for ``eval_loss`` unless another is named,
+    and raises where there is none.
+
+    >>> keep_best("eval_math_loss")
+    {'train.load_best_model_at_end': True, 'train.metric_for_best_model': 'eval_math_loss'}
+    """
+    named = {"train.metric_for_best_model": validation_name} if validation_name not in ("", VALIDATION_LOSS) else {}
+    return {"train.load_best_model_at_end": True, **named}

@@ -80,7 +80,8 @@ class Curve:
         source: What it was read from, in words: the trial, or a log's file.
         unlogged: Steps at the end of a whole run that a log may lack, since they are fewer than its interval.
         one_of_several: Whether it may be one chart of a run with several, since it has a single metric.
-        validation_name: Of several validation sets, what the loss of the one that decides is called.
+        validation_name: What the loss of the validation set that decides is called, where there are several or it has a
+            name; empty: eval_loss.
         sets: Evaluations of the others, by the name of their loss.
     """
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.config.schema import Config
 from sanetune.config.sizes import RunSizes
+from sanetune.curves.best_checkpoint import keep_best
 from sanetune.finding import BAD, Finding, Report
 from sanetune.planning.learning_rates import learning_rate
 
@@ -149,7 +150,7 @@ def _answers(finding: Finding, known: _Known) -> list[OverfitAnswer]:
     step, per_epoch = numbers["lowest_step"], numbers["steps_per_epoch"]
     answers = []
     if step > 0:
-        answers.append(_of_checkpoint(step, known))
+        answers.append(_of_checkpoint(step, keep_best(numbers.get("validation_name", "")), known))
     if step > 0 and per_epoch:
         epochs = float(f"{step / per_epoch:.2g}")
         words = f"Train for {epochs:g} epochs: the minimum was there, and the learning rate will then be down."
@@ -157,8 +158,8 @@ def _answers(finding: Finding, known: _Known) -> list[OverfitAnswer]:
     return [*answers, *_of_settings(known), *_of_data(known)]
 
 
-def _of_checkpoint(step: int, known: _Known) -> OverfitAnswer:
-    name, best = "the checkpoint at the minimum", {"train.load_best_model_at_end": True}
+def _of_checkpoint(step: int, best: Mapping[str, Any], known: _Known) -> OverfitAnswer:
+    name = "the checkpoint at the minimum"
     words = f"Keep the checkpoint of step {step:,}, where the validation loss was lowest"
     if known.keeps_best:
         return OverfitAnswer(name, f"{words}: train.load_best_model_at_end is true and does that.")

@@ -28,6 +28,7 @@ def deciding_loss(trainer: Trainer, args: TrainingArguments) -> str:
 def facts_of(trainer: Trainer, args: TrainingArguments, state: TrainerState) -> Curve:
     """Return a curve without a step, with what the trainer says of those that will come."""
     config = getattr(trainer.model, "config", None)
+    decides = deciding_loss(trainer, args)
     text = config.get_text_config() if config is not None and hasattr(config, "get_text_config") else None
     return Curve(
         total_steps=state.max_steps,
@@ -36,6 +37,7 @@ def facts_of(trainer: Trainer, args: TrainingArguments, state: TrainerState) -> 
         planned_lr=args.learning_rate,
         max_grad_norm=args.max_grad_norm,
         accumulated=args.gradient_accumulation_steps if _has_own_loss(trainer) else None,
+        validation_name="" if decides == VALIDATION_LOSS else decides,
         source=SOURCE,
     )
 

@@ -26,7 +26,7 @@ from sanetune.gate.trainer_advice import TrainerAdvice
 from sanetune.gate.validation_sets import judge_sets
 from sanetune.gate.watch_report import WatchFinding
 from sanetune.text import shortest_path
-from sanetune.workflows.diagnose_answers import answers_to, unlike_known
+from sanetune.workflows.diagnose_answers import answers_to, by_loss, unlike_known
 from sanetune.workflows.diagnose_folder import ended_by, saved_steps, watch_findings
 
 EVIDENCE = "curve"
@@ -120,7 +120,7 @@ def diagnose(
             if best and useless and not is_better_than_start(best, curve):
                 best, keep = None, NONE_IS_BETTER
             found.subject.update(_subject(log, curve, keep))
-            found = unlike_known(with_answers(found, answers_to(log)), log)
+            found = unlike_known(by_loss(with_answers(found, answers_to(log)), log), log)
             if too_short := _too_short(found):
                 of = len(found.of(Verdict.SKIP))
                 found.subject["judged"] = f"too short a log for {len(too_short)} of the {of} checks that were skipped"

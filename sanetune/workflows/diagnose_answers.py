@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sanetune.curves.logs.log import OURS, Log
+from sanetune.curves.logs.entries import VALIDATION_LOSS
+from sanetune.curves.logs.log import OTHER_METRIC, OURS, Log
 from sanetune.errors import UserError
 from sanetune.finding import Finding, Report
 from sanetune.gate.overfit_answers import OverfitAnswer, answers_of_log, overfit_answers
@@ -16,6 +17,10 @@ from sanetune.runs import Run
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
     from sanetune.config.sizes import ModelSizes, RunSizes
+
+BEST, METRIC = "train.load_best_model_at_end", "train.metric_for_best_model"
+OF_LOSS = {METRIC: VALIDATION_LOSS, "train.greater_is_better": False}
+"""What lets a trainer choose by the loss that went by another metric."""
 
 
 def answers_to(log: Log) -> Callable[[Finding], list[OverfitAnswer]]:
@@ -54,6 +59,22 @@ def unlike_known(report: Report, log: Log) -> Report:
             fix=new(one.fix),
             answers=[answer if new(answer["change"]) else {**answer, "change": {}} for answer in one.answers],
         )
+        for one in report.findings
+    ]
+    return replace(report, findings=findings)
+
+
+def by_loss(report: Report, log: Log) -> Report:
+    """Return the report with the loss named wherever it proposes to keep the best weights, if the trainer of the log
+    goes by another metric: it would load those of that one."""
+
+    def named(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {**values, **OF_LOSS} if BEST in values and METRIC not in values else dict(values)
+
+    if log.decides != OTHER_METRIC:
+        return report
+    findings = [
+        replace(one, fix=named(one.fix), answers=[{**of, "change": named(of["change"])} for of in one.answers])
         for one in report.findings
     ]
     return replace(report, findings=findings)

@@ -221,6 +221,22 @@ def test_the_set_by_which_the_trainer_has_chosen_its_best_checkpoint_decides(tmp
     assert found.best is not None and found.best.step == 30
 
 
+def test_the_best_weights_are_to_be_kept_by_a_loss_that_the_trainer_knows(tmp_path: Path) -> None:
+    """Without its name a trainer looks for eval_loss, and raises where no set is called so."""
+    decides = state(tmp_path / "b", two_sets([*FALLING[:6], 1.41, 1.38], TURNING), max_steps=80, best_metric=1.4)
+    fix = only(decides).report["curve-overfit"].fix
+    assert fix["TrainingArguments.metric_for_best_model"] == "eval_math_loss"
+
+    history = [{"step": step, ("loss" if kind == "train" else "eval_loss"): loss} for kind, loss, step in OVERFITTED]
+    usual = only(state(tmp_path / "c", history, max_steps=70)).report["curve-overfit"]
+    assert "TrainingArguments.metric_for_best_model" not in usual.fix
+    other = only(state(tmp_path / "d", history, max_steps=70, best_metric=0.9))
+    finding = other.report["curve-overfit"]
+    by_loss = {"TrainingArguments.metric_for_best_model": "eval_loss", "TrainingArguments.greater_is_better": False}
+    assert by_loss.items() <= finding.fix.items() and by_loss.items() <= finding.answers[0]["change"].items()
+    assert "another metric" in other.report.subject["note"]
+
+
 def test_a_check_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no check"):
         list(diagnose([tmp_path], select=["curve-overfitt"]))

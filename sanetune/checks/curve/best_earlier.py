@@ -41,6 +41,7 @@ from typing import TYPE_CHECKING
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
 from sanetune.checks.curve._applies import fewer, needs_log, needs_token_loss
+from sanetune.curves.best_checkpoint import keep_best
 from sanetune.curves.changes import HELD_OUT, finite, last_step, since_lowest, training
 from sanetune.curves.paired import t_statistic
 from sanetune.curves.valley import all_later_above
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve
 
 FIX = "always"
-VERSION = 3
+VERSION = 4
 
 LIMITS = {
     "before": Limit(0.67, "of the steps, by which the lowest evaluation is long before the end"),
@@ -85,6 +86,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "later_above": all_later_above([one.loss for one in evaluations]),
             "sure": t_statistic(change.difference, error),
             "training_rose": trained is not None and trained.t > limits["training_sure"],
+            "validation_name": curve.validation_name,
         }
     )
 
@@ -103,4 +105,4 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     if n["rise"] >= limits["overfit"] and not n["training_rose"]:
         return passed(f"{message}; curve-overfit judges that")
     remedy = f"Use the checkpoint nearest to step {n['lowest_step']:,}."
-    return warned(message, remedy, {"train.load_best_model_at_end": True})
+    return warned(message, remedy, keep_best(n["validation_name"]))

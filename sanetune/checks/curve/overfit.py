@@ -47,6 +47,7 @@ from sanetune.checks.curve import _fixes as fixes
 from sanetune.checks.curve import diverged
 from sanetune.checks.curve._applies import fewer, needs_token_loss
 from sanetune.checks.curve._medians import of_last, of_others
+from sanetune.curves.best_checkpoint import keep_best
 from sanetune.curves.changes import HELD_OUT, MANY, finite, points_of, since_lowest, training
 from sanetune.curves.paired import t_statistic
 from sanetune.curves.valley import all_later_above, steady_rise
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve, Evaluation
 
 FIX = "sometimes"
-VERSION = 6
+VERSION = 7
 LIVE = "whole"
 
 LIMITS = {
@@ -171,6 +172,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "training_fell_sure": 0.0 if trained is None else -trained.t,
             "training_rose": trained is not None and _rose(curve, trained.t, limits),
             "by_one": by_one,
+            "validation_name": curve.validation_name,
             "steps_per_epoch": curve.steps_per_epoch,
             "planned_rate": curve.planned_lr,
         }
@@ -271,7 +273,7 @@ def _fix(n: dict[str, Any]) -> dict[str, Any]:
     the first step was already one too many."""
     if n["lowest_step"] == 0:
         return fixes.lower_lr(n["planned_rate"])
-    fix: dict[str, Any] = {"train.load_best_model_at_end": True}
+    fix = keep_best(n["validation_name"])
     if n["steps_per_epoch"] and 0 < n["steps_per_epoch"] < math.inf:
         fix["train.num_train_epochs"] = float(f"{n['lowest_step'] / n['steps_per_epoch']:.2g}")
     return fix

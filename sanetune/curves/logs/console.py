@@ -18,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from sanetune.curves.logs.console_passes import Bar, Pass, Printed, passes_of
+from sanetune.curves.logs.console_steps import counted, finer
 from sanetune.curves.logs.decoded import text_of
 from sanetune.curves.logs.entries import Entry
 from sanetune.curves.logs.log import Log, number_in
@@ -28,7 +29,8 @@ KIND = "printed output of a Hugging Face Trainer"
 PRINTED = re.compile(r"\{\s*'[^{}\n]{1,4000}\}")
 BAR = re.compile(r"(?:^|[\r\n])\s*\d+%\|[^|\r\n]*\|\s*(\d{1,9})/(\d{1,9}) \[")
 """The bar of the training steps or of an evaluation: done and in all. Bars of other work begin with its name."""
-COUNTED = "The output does not say at which step a loss was logged: steps are counted in logged losses."
+COUNTED = "The output does not say at which step a loss was logged: steps are counted in {}."
+IN_LOSSES, IN_EPOCHS = "logged losses", "the smallest distance between two epochs in it"
 RESUMED = "The epochs go back, as of a run that was resumed: {:,} entries before are left out."
 OBJECT = re.compile(r"<[^<>]*>")
 """How Python prints what has no value: ``grad_fn=<NllLossBackward0>`` in a tensor."""
@@ -115,13 +117,13 @@ def _placed(one: Pass) -> _Placed:
     """The entries of a pass at the steps of the bars beside them, or else at equal distances."""
     totals = Counter(bar.total for bar in one.bars)
     if not totals:
-        return _Placed(_counted(one.printed), None, COUNTED)
+        return _Placed(counted(one.printed), None, COUNTED.format(IN_LOSSES))
     for total, _ in totals.most_common():
         if entries := _at_bars(one.printed, [(bar.at, bar.step) for bar in one.bars if bar.total == total]):
             return _Placed(entries, total)
     total = totals.most_common(1)[0][0]
     reached = max(bar.step for bar in one.bars if bar.total == total)
-    return _Placed(_counted(one.printed, reached), total, SPREAD.format(reached))
+    return _Placed(counted(one.printed, reached), total, SPREAD.format(reached))
 
 
 def _log(path: Path, run: Sequence[_Placed], title: str) -> Log:
@@ -147,9 +149,11 @@ def _by_epochs(path: Path, printed: Printed) -> list[Log]:
     found = []
     for entries, title in zip(runs, titles(runs), strict=True):
         kept = went_on(entries)
-        notes = (COUNTED,) if len(kept) == len(entries) else (COUNTED, RESUMED.format(len(entries) - len(kept)))
-        counted = _counted([(0, one) for one in kept])
-        found.append(Log.of(path, KIND, counted, title=title, notes=notes))
+        at_losses = counted([(0, one) for one in kept])
+        at_epochs = finer(at_losses)
+        notes = [COUNTED.format(IN_EPOCHS if at_epochs else IN_LOSSES)]
+        notes += [RESUMED.format(len(entries) - len(kept))] if len(kept) < len(entries) else []
+        found.append(Log.of(path, KIND, at_epochs or at_losses, title=title, notes=tuple(notes)))
     return found
 
 
@@ -200,14 +204,3 @@ def _at_bars(printed: Printed, bars: Sequence[tuple[int, int]]) -> list[dict[str
         if all(after > before for before, after in pairwise(steps)):
             return [{"step": step, **entry} for step, (_, entry) in zip(at, printed, strict=True)]
     return []
-
-
-def _counted(printed: Printed, reached: int | None = None) -> list[dict[str, object]]:
-    """The entries at equal distances up to step ``reached``; None: one step per training loss."""
-    losses = sum("loss" in entry for _, entry in printed)
-    distance = max(1, reached // losses) if reached and losses else 1
-    entries, count = [], 0
-    for _, entry in printed:
-        count += "loss" in entry
-        entries.append({"step": count * distance, **entry})
-    return entries

@@ -144,7 +144,7 @@ def curve_of(
         ended=finished or end is not None,
         objective=objective_of(names),
         source=source,
-        validation_name=name if name is not None and others else "",
+        validation_name=name if name is not None and (others or name != VALIDATION_LOSS) else "",
         sets=dict(zip(others, rest, strict=True)),
     )
 

@@ -28,6 +28,8 @@ LAST_SAVED = 0.1
 LEFT = 0.15
 """Of the peak: schedules that end above 0 do so at a tenth of it."""
 
+OTHER_METRIC = "another metric"
+"""What decides which checkpoint is best where that is no validation loss."""
 OURS = "metrics.jsonl of sanetune"
 """The kind of the logs of our own runs."""
 RATIONALE = "A diagnosis needs the losses that a run logged."
@@ -53,7 +55,8 @@ class Log:
         notes: What a reader has to know about how it was read, one sentence each.
         reached: The last step that was made, logged or not; None: not known.
         save_steps: Steps between two checkpoints; None: not known.
-        decides: The name of the validation loss by which the trainer has chosen its best checkpoint; empty: not known.
+        decides: The name of the validation loss by which the trainer has chosen its best checkpoint,
+            :data:`OTHER_METRIC` where it was none; empty: not known.
         arguments: The trainer's arguments by name, where the log has them.
         one_of_several: Whether it may be one chart of a run with several, since it has a single metric.
     """

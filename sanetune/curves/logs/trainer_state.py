@@ -11,11 +11,15 @@ from pathlib import Path
 from sanetune import units
 from sanetune.curves.logs.entries import number, whole_number
 from sanetune.curves.logs.json_files import loaded
-from sanetune.curves.logs.log import Log
+from sanetune.curves.logs.log import OTHER_METRIC, Log
 from sanetune.errors import DataError, Place
 
 KIND = "trainer_state.json of a Hugging Face Trainer"
 RATIONALE = "A curve is read from the log_history that a Hugging Face Trainer writes into its trainer_state.json."
+BY_ANOTHER = (
+    "The trainer has chosen its best checkpoint by another metric than a validation loss; the one to keep is named here"
+    " by the loss."
+)
 REMEDY = "Give the trainer_state.json of a run's folder or checkpoint; a summary such as all_results.json has no curve."
 
 
@@ -35,13 +39,18 @@ def read(path: Path) -> Log:
         raise _nothing_logged(path, reached or 0, whole_number(state.get("logging_steps")))
     log = Log.of(path, KIND, entries, total_steps=total)
     decides = _deciding(log, number(state.get("best_metric")))
-    return replace(log, reached=reached, save_steps=_interval(state.get("save_steps"), total), decides=decides)
+    notes = (*log.notes, BY_ANOTHER) if decides == OTHER_METRIC and log.validation_losses else log.notes
+    saving = _interval(state.get("save_steps"), total)
+    return replace(log, reached=reached, save_steps=saving, decides=decides, notes=notes)
 
 
 def _deciding(log: Log, best: float | None) -> str:
-    """The name of the validation loss that was ``best_metric`` at some step; empty where none was."""
-    names = log.validation_losses if best is not None else []
-    return next((name for name in names if any(entry.get(name) == best for entry in log.entries)), "")
+    """The name of the validation loss that was ``best_metric`` at some step; :data:`OTHER_METRIC` where none was, and
+    empty where none decides."""
+    if best is None:
+        return ""
+    names = log.validation_losses
+    return next((name for name in names if any(entry.get(name) == best for entry in log.entries)), OTHER_METRIC)
 
 
 def _nothing_logged(path: Path, made: int, every: int | None) -> DataError:

@@ -70,3 +70,27 @@ def test_a_run_that_returned_is_whole_only_where_its_schedule_has_come_down(
     curve = printed(tmp_path, [*lines, "{'train_runtime': 9.0, 'train_loss': 1.5, 'epoch': 99}"]).curve()
     assert curve.finished == whole and curve.ended
     assert curve.total_steps == (len(logged) if whole else None)
+
+
+def test_evaluations_between_two_printed_losses_keep_their_places(tmp_path: Path) -> None:
+    """A trainer without bars prints no step; one that logs seldom evaluates several times in between."""
+    lines = []
+    for quarter in range(1, 9):
+        lines += [f"{{'loss': {3 - quarter / 4}, 'epoch': {quarter / 4}}}"] if quarter % 4 == 0 else []
+        lines += [f"{{'eval_loss': {3 - quarter / 8}, 'epoch': {quarter / 4}}}"]
+    log = printed(tmp_path, [*lines, "{'train_runtime': 9.0, 'train_loss': 2.0, 'epoch': 2.0}"])
+    curve = log.curve()
+    assert [(one.step, one.loss) for one in curve.validation] == [(n, 3 - n / 8) for n in range(1, 9)]
+    assert [point.step for point in curve.points] == [4, 8]
+    assert any("distance between two epochs" in note for note in log.notes)
+
+
+def test_printed_evaluations_without_a_training_loss_are_a_curve(tmp_path: Path) -> None:
+    log = printed(tmp_path, [f"{{'eval_loss': {2 + n / 8}, 'epoch': {n / 2}}}" for n in range(1, 7)])
+    assert [one.loss for one in log.curve().validation] == [2 + n / 8 for n in range(1, 7)]
+
+
+def test_several_sets_that_are_evaluated_at_once_are_one_evaluation(tmp_path: Path) -> None:
+    lines = ["{'loss': 2.0, 'epoch': 0.5}", "{'eval_a_loss': 1.0, 'epoch': 0.5}", "{'eval_b_loss': 1.5, 'epoch': 0.5}"]
+    log = printed(tmp_path, [*lines, "{'loss': 1.9, 'epoch': 1.0}"])
+    assert [point.step for point in log.curve().points] == [1, 2] and "logged losses" in log.notes[0]
