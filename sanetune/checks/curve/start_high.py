@@ -109,7 +109,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     points = points_of(curve)
     evaluated = _evaluated(curve, points)
     if evaluated is None and not points:
-        raise NotApplicableError("no loss was logged")
+        raise NotApplicableError("no training loss was logged, and no evaluation is the lowest until then")
     known, times = curve.vocab_size, times_validation(curve) if points else None
     guessing = math.log(known or limits["largest_vocabulary"])
     least = min((point.loss for point in points), default=0.0)

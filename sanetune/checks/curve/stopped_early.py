@@ -54,7 +54,9 @@ LIMITS = {"share": Limit(0.95, "of the planned steps; the last of them may not b
 
 def measure(curve: Curve) -> Measurement:
     needs_log(curve)
-    if not curve.total_steps or not curve.points:
+    if not curve.points:
+        raise NotApplicableError("no training loss was logged")
+    if not curve.total_steps:
         raise NotApplicableError("the planned steps are not known")
     steps = [point.step for point in curve.points]
     lrs = [point.lr for point in curve.points if point.lr is not None and math.isfinite(point.lr)]

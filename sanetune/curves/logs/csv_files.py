@@ -27,6 +27,9 @@ RANGES = ("__MIN", "__MAX")
 """Columns that W&B adds to those of a chart: the range of grouped runs."""
 COUNTERS = frozenset({"step", "_step"})
 """Columns that are no metric: W&B adds its own count to that of the chart."""
+NO_STEP = re.compile(r"\btime\b|epoch$", re.IGNORECASE)
+"""An axis of a chart that is no step: W&B offers times, and any metric."""
+NO_STEPS = "The chart is over {} and not over steps: what is called a step is one of its records."
 MOST_COLUMNS = 20_000
 
 Row = dict[str, object]
@@ -49,11 +52,7 @@ def read(path: Path) -> list[Log]:
     runs = _runs(header)
     if not runs:
         return [_export(Log.of(path, KIND, rows))]
-    step = header[0]
-    return [
-        _export(Log.of(path, CHART, [_of_run(row, step, columns) for row in rows], title=run))
-        for run, columns in runs.items()
-    ]
+    return [_export(_of_chart(path, rows, header[0], columns, run)) for run, columns in runs.items()]
 
 
 def _export(log: Log) -> Log:
@@ -108,10 +107,22 @@ def _runs(header: Sequence[str]) -> dict[str, dict[str, str]]:
     return runs
 
 
-def _of_run(row: Mapping[str, object], step: str, columns: Mapping[str, str]) -> Row:
-    """What a line of a chart says about one run. Its first column is the step, whatever it is called."""
-    values: Row = {metric: row[column] for column, metric in columns.items() if column in row}
-    return {"step": row[step], **values} if step in row and values else {}
+def _of_chart(path: Path, rows: Sequence[Row], axis: str, columns: Mapping[str, str], run: str) -> Log:
+    """The log of one run in a chart. Its axis is the step, whatever that is called, unless it is a time or an epoch:
+    then its records are counted."""
+    values = [
+        (row[axis], {metric: row[column] for column, metric in columns.items() if column in row})
+        for row in rows
+        if axis in row
+    ]
+    at = [(place, some) for place, some in values if some]
+    if not NO_STEP.search(axis):
+        return Log.of(path, CHART, [{"step": place, **some} for place, some in at], title=run)
+    epoch = axis.lower().endswith("epoch")
+    entries = [
+        {"step": count, **({"epoch": place} if epoch else {}), **some} for count, (place, some) in enumerate(at, 1)
+    ]
+    return Log.of(path, CHART, entries, title=run, notes=(NO_STEPS.format(axis),))
 
 
 def _single(path: Path, rows: Sequence[Row]) -> list[Row]:

@@ -20,7 +20,8 @@ from sanetune.errors import DataError, Place
 MOST_BYTES = 256 * 2**20
 """A million logged steps have about 150 MB."""
 
-COUNTED_BY_EPOCH = "The log counts epochs and no steps: what is called a step is an epoch."
+COUNTED_BY_EPOCH = "The log counts epochs and no steps: what is called a step is an epoch{}."
+FROM_ZERO = ", one more than the log calls it, which counts from 0"
 
 LAST_SAVED = 0.1
 """Of the planned steps: a checkpoint that lacks more than that is no last one, however seldom the run saves."""
@@ -93,7 +94,8 @@ class Log:
         numbered = [_with_numbers(entry) for entry in entries]
         known = by_kind(renamed(numbered))
         if (by_epoch := counted_by_epoch(known)) is not None:
-            known, notes = by_epoch, (*notes, COUNTED_BY_EPOCH)
+            from_zero = any(number(entry.get("epoch")) == 0 for entry in known)
+            known, notes = by_epoch, (*notes, COUNTED_BY_EPOCH.format(FROM_ZERO if from_zero else ""))
         log = cls(path, kind, known, total_steps, end_of(known) is not None, title, notes)
         if not log.curve().points and not log.curve().validation:
             raise without_losses(path, numbered, RATIONALE, FORMATS)

@@ -24,6 +24,19 @@ def test_a_chart_of_two_runs_gives_two_curves(tmp_path: Path) -> None:
     assert (second.title, [(p.step, p.loss) for p in second.curve().points]) == ("b", [(10, 3.0)])
 
 
+@pytest.mark.parametrize(
+    "axis", ["Relative Time (Wall)", "Relative Time (Process)", "Wall Time", "train/epoch", "Time"]
+)
+def test_a_chart_over_something_else_than_steps_has_its_records_counted(tmp_path: Path, axis: str) -> None:
+    """Seconds would be steps, and records less than a second apart one record."""
+    chart = f"{axis},a - train/loss,b - train/loss\n0.25,2.5,\n0.5,2.0,3.5\n0.75,1.5,\n"
+    first, second = read(written(tmp_path, chart))
+    assert [(p.step, p.loss) for p in first.curve().points] == [(1, 2.5), (2, 2.0), (3, 1.5)]
+    assert [(p.step, p.loss) for p in second.curve().points] == [(1, 3.5)]
+    assert axis in first.notes[0]
+    assert first.curve().points[0].epoch == (0.25 if "epoch" in axis else None)
+
+
 def test_a_run_saved_as_a_table_has_training_and_evaluations(tmp_path: Path) -> None:
     text = "_step,train/global_step,train/loss,eval/loss,train/learning_rate,note\n"
     text += "0,5,2.0,,1e-4,x\n1,5,,2.5,,\n2,10,NaN,,5e-5,\n"

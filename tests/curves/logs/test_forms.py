@@ -76,7 +76,7 @@ def test_a_log_that_counts_epochs_alone_has_an_epoch_as_its_step(tmp_path: Path,
     curve = log.curve()
     assert [(point.step, point.epoch) for point in curve.points] == [(1, 1), (2, 2), (3, 3), (4, 4)]
     assert [one.loss for one in curve.validation] == [loss + 0.25 for loss in LOSSES]
-    assert "counts epochs" in log.notes[0]
+    assert "counts epochs" in log.notes[0] and ("counts from 0" in log.notes[0]) == (first == 0)
 
 
 def test_an_infinite_epoch_and_windows_ends_of_lines_are_read_too(tmp_path: Path) -> None:
