@@ -16,6 +16,7 @@ first reading nor what the checks say; those of I to L before a check was run. N
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from sanetune.curves.logs.log import Log
 from sanetune.curves.series import Curve
 
 LOGS = Path(__file__).with_name("logs.jsonl")
-SAMPLES = ("A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L")
+SAMPLES = ("A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N")
 ALL = "all"
 
 
@@ -38,7 +39,8 @@ def curve_of(log: dict[str, Any]) -> Curve:
     """The curve of a log, read as its trainer_state.json is."""
     rows = [dict(zip(log["names"], row, strict=True)) for row in log["rows"]]
     entries = [{name: value for name, value in row.items() if value is not None} for row in rows]
-    return Log.of(LOGS, log["repository"], entries, total_steps=log["max_steps"]).curve()
+    read = Log.of(LOGS, log["repository"], entries, total_steps=log["max_steps"])
+    return replace(read, arguments=log.get("arguments", {})).curve()
 
 
 def judged(log: dict[str, Any]) -> dict[str, Any]:
