@@ -19,14 +19,13 @@ from pathlib import Path
 
 from sanetune.curves.logs.console_passes import Bar, Pass, Printed, passes_of
 from sanetune.curves.logs.console_steps import counted, finer
-from sanetune.curves.logs.decoded import text_of
 from sanetune.curves.logs.entries import Entry
 from sanetune.curves.logs.log import Log, number_in
 from sanetune.curves.logs.passes import split, went_on
 from sanetune.curves.logs.watch_words import endings
 
 KIND = "printed output of a Hugging Face Trainer"
-PRINTED = re.compile(r"\{\s*'[^{}\n]{1,4000}\}")
+PRINTED = re.compile(r"\{\s*(?:'[^{}\n]{1,4000}|\"[^{}]{1,4000})\}")
 BAR = re.compile(r"(?:^|[\r\n])\s*\d+%\|[^|\r\n]*\|\s*(\d{1,9})/(\d{1,9}) \[")
 """The bar of the training steps or of an evaluation: done and in all. Bars of other work begin with its name."""
 COUNTED = "The output does not say at which step a loss was logged: steps are counted in {}."
@@ -38,16 +37,6 @@ SPREAD = "The output was written out of order: its losses are taken as logged at
 
 LONGEST = 200
 """Characters of what a launcher puts before a line."""
-
-
-def read(path: Path) -> list[Log]:
-    """The logs in the printed output of a training run, or of several after one another.
-
-    Raises:
-        DataError: It holds no printed loss.
-    """
-    text = text_of(path)
-    return runs_in(path, text) or _by_epochs(path, [])
 
 
 def runs_in(path: Path, text: str) -> list[Log]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sanetune.curves.logs.entries import number
 from sanetune.curves.logs.log import Log
-from sanetune.curves.logs.tables import HtmlTables, Row, entries_in
+from sanetune.curves.logs.tables import HtmlTables, Row, entries_in, tabbed
 
 KIND = "table that a Hugging Face Trainer drew in a notebook"
 BAR = re.compile(r"\[\s*(\d{1,9})/(\d{1,9}) [^\]]{0,80}?(?:Epoch\s+[\d.]+/(\d{1,6}))?\]")
@@ -39,6 +39,20 @@ def drawn(path: Path, html: str) -> list[Log]:
                 logs.pop()
             logs.append(log)
     return logs
+
+
+def copied(path: Path, text: str) -> list[Log]:
+    """Return the logs in tables that were copied from a notebook, with tabs between the columns.
+
+    Args:
+        path: The file that it is from.
+        text: All of it, maybe with the text of the bar above a table.
+    """
+    bars = list(BAR.finditer(text))
+    found = [rows for table in tabbed(text) if (rows := entries_in(table))]
+    # Of several tables it is not known which bar is whose.
+    bar = bars[0] if len(bars) == len(found) == 1 else None
+    return [_log(path, rows, bar) for rows in found]
 
 
 def _log(path: Path, rows: Sequence[Row], bar: re.Match[str] | None) -> Log:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from sanetune.curves.changes import last_step
 from sanetune.curves.logs import (
-    console,
     csv_files,
     json_files,
     metrics,
@@ -17,11 +16,12 @@ from sanetune.curves.logs import (
     notebook,
     passes,
     tensorboard_events,
+    text_file,
     trainer_state,
     wandb_run,
 )
 from sanetune.curves.logs.below import runs_below
-from sanetune.curves.logs.decoded import decoded
+from sanetune.curves.logs.decoded import decoded, text_of
 from sanetune.curves.logs.log import FORMATS, RATIONALE, Log
 from sanetune.errors import DataError, Place, RunError, UserError
 
@@ -32,7 +32,6 @@ OF_SEVERAL: dict[str, Callable[[Path], list[Log]]] = {
     ".csv": csv_files.read,
     ".tsv": csv_files.read,
     ".ipynb": notebook.read,
-    ".md": model_card.read,
 }
 """Those of files that may have several logs, and their readers."""
 HEAD = 4096
@@ -60,8 +59,19 @@ def _in_file(path: Path) -> list[Log]:
         return several(path)
     head = decoded(_head(path)).lstrip().replace("\r\n", "\n")
     if path.suffix not in OTHERS and not _is_json(path, head) and "tfevents" not in path.name:
-        return console.read(path)
-    return [_one(path, head)]
+        return text_file.read(path)
+    try:
+        return [_one(path, head)]
+    except DataError:
+        # What begins as JSON may be a part of it, with no more than a text's claim to a form.
+        found = (
+            []
+            if path.suffix in (*OTHERS, ".json") or "tfevents" in path.name
+            else text_file.runs_in(path, text_of(path))
+        )
+        if not found:
+            raise
+        return found
 
 
 def _is_json(path: Path, head: str) -> bool:
@@ -125,7 +135,8 @@ def _readable(folder: Path, runs: Iterable[Path], trackers: Mapping[Path, Reader
 def _in_card(folder: Path) -> list[Log]:
     """What the model card in a folder shows, where nothing else is there, as in a model from the Hub."""
     with contextlib.suppress(DataError):
-        return model_card.read(folder / model_card.NAME)
+        if found := model_card.tables_in(folder / model_card.NAME, text_of(folder / model_card.NAME)):
+            return found
     raise DataError("there is no log of a run in this folder", RATIONALE, FORMATS, Place(folder))
 
 

@@ -6,16 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sanetune.curves.logs import console
-from sanetune.curves.logs.decoded import text_of
-from sanetune.curves.logs.drawn import drawn
 from sanetune.curves.logs.entries import number
-from sanetune.curves.logs.log import RATIONALE, Log, number_in
+from sanetune.curves.logs.log import Log, number_in
 from sanetune.curves.logs.tables import Row, entries_in
-from sanetune.errors import DataError, Place
 
 NAME = "README.md"
-KIND = "table of training results in a model card"
+KIND = "Markdown table of losses"
 BESIDE = (
     "The table shows evaluations, and beside each the last training loss that was logged until then: gradient norms,"
     " learning rates and all other training losses are not in it."
@@ -32,34 +28,21 @@ ARGUMENTS = {
 SAME = frozenset({"learning_rate", "gradient_accumulation_steps", "lr_scheduler_type", "seed", "weight_decay"})
 
 
-def read(path: Path) -> list[Log]:
-    """The logs in a Markdown file: its tables of losses, or else what a Trainer drew or printed, as in a notebook that
-    was turned into Markdown.
+def tables_in(path: Path, text: str) -> list[Log]:
+    """Return the log in each Markdown table of losses.
 
-    Raises:
-        DataError: It has neither, or cannot be read.
+    Args:
+        path: The file that it is from.
+        text: All of it.
     """
-    text = text_of(path)
     tables, items = _parsed(text)
-    found = [rows for table in tables if (rows := entries_in(table))]
-    if not found:
-        if others := _numbered(drawn(path, text)) or console.runs_in(path, text):
-            return others
-        remedy = (
-            "Give the trainer_state.json of the same run: a Trainer writes this table only where it evaluates while it"
-            " trains."
-        )
-        raise DataError("this file has no table of losses by step or epoch", RATIONALE, remedy, Place(path))
     arguments = _arguments(items)
-    return _numbered([_log(path, rows, arguments) for rows in found])
-
-
-def _numbered(logs: Sequence[Log]) -> list[Log]:
-    return [replace(log, title=title) for log, title in zip(logs, console.titles(logs), strict=True)]
+    return [_log(path, rows, arguments) for table in tables if (rows := entries_in(table))]
 
 
 def _log(path: Path, rows: Sequence[Row], arguments: Mapping[str, object]) -> Log:
-    log = Log.of(path, KIND, rows, total_steps=_planned(rows, arguments), notes=(BESIDE,))
+    notes = (BESIDE,) if any("eval_loss" in row for row in rows) else ()
+    log = Log.of(path, KIND, rows, total_steps=_planned(rows, arguments), notes=notes)
     return replace(log, arguments=arguments)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from sanetune.curves.logs import console
+from sanetune.curves.logs import console, text_file
 from sanetune.curves.logs.drawn import drawn
 from sanetune.curves.logs.json_files import loaded
 from sanetune.curves.logs.log import RATIONALE, Log
@@ -37,7 +37,7 @@ def _in_cell(path: Path, cell: object) -> list[Log]:
     outputs = cell.get("outputs") if isinstance(cell, dict) else None
     some = [one for one in outputs if isinstance(one, dict)] if isinstance(outputs, list) else []
     tables = drawn(path, "".join(_text(one.get("data"), "text/html") for one in some))
-    return tables or console.runs_in(path, "".join(_text(one, "text") for one in some))
+    return tables or text_file.runs_in(path, "".join(_text(one, "text") for one in some))
 
 
 def _titled(cell: str, logs: list[Log]) -> list[Log]:

@@ -53,6 +53,22 @@ def _each_record_once(entries: Iterable[Row]) -> Iterable[Row]:
         before = loss
 
 
+def tabbed(text: str) -> list[list[list[str]]]:
+    """Return the tables with tabs between their columns, as a notebook's table is copied; lines between may be empty.
+
+    >>> tabbed("Step\\tTraining Loss\\n\\n10\\t2.5\\nDone.\\n")
+    [[['Step', 'Training Loss'], ['10', '2.5']]]
+    """
+    tables: list[list[list[str]]] = [[]]
+    for line in text.splitlines():
+        columns = line.strip().split("\t")
+        if len(columns) > 1 and len(columns) == len((tables[-1] or [columns])[0]):
+            tables[-1].append(columns)
+        elif line.strip():
+            tables.append([columns] if len(columns) > 1 else [])
+    return [table for table in tables if len(table) > 1]
+
+
 class HtmlTables(HTMLParser):
     """The texts of the tables of a page by line and column, and all other texts; nothing of it is run or shown.
 

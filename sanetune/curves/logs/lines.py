@@ -1,0 +1,183 @@
+"""Printed lines of names and numbers: ``iter 20 step 10: loss 1.52``, ``Step 3 | loss:1.9 lr:2e-05``.
+
+So print torchtune, litgpt, mlx, xtuner and mmengine, verl, llama.cpp, nanoGPT, bars of tqdm with a loss behind them, and
+most loops that people write. Nothing is known of a program but its words: a loss is called one, and a step a step or an
+iteration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sanetune.curves.logs.entries import VALIDATION_LOSS, number
+from sanetune.curves.logs.log import Log, number_in
+from sanetune.curves.logs.names import NEUTRAL_WORDS, TRAINING_WORDS, VALIDATION_WORDS
+
+KIND = "printed lines"
+FEWEST = 3
+"""Lines with a loss, below which a text is no log."""
+LONGEST = 2_000
+"""Characters of a line that are read."""
+LOSS = re.compile("loss", re.IGNORECASE)
+ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+VALUE = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|[-+]?inf(?:inity)?|nan"
+PAIR = re.compile(
+    rf"([A-Za-z][A-Za-z_/.\- ()]*?)\s*(?:[:=]\s*)?[\[(]?\s*(?<![\w.])({VALUE})(?![\w.]*[A-Za-z\d])(?:\s*/\s*(\d+))?",
+    re.IGNORECASE,
+)
+"""A name, its number, and what it is one of (``12/300``)."""
+BAR = re.compile(r"\|\s*(\d{1,9})/(\d{1,9})\s*\[")
+"""What a bar of tqdm has done, and in all."""
+PHASE = re.compile(r"\b(Iter|Epoch)\((\w+)\)\s*\[\s*(\d+)(?:\s*/\s*(\d+))?\](?:\s*\[\s*(\d+)\s*/\s*(\d+)\])?")
+"""How mmengine says where it is: ``Iter(train) [ 10/720]``, ``Epoch(train) [1][200/735]``."""
+STEP_WORDS = (
+    {"step"},
+    {"steps"},
+    {"global", "step"},
+    {"iter"},
+    {"iteration"},
+    {"iters"},
+    {"update"},
+    {"train", "step"},
+)
+"""Names of a place, the best first: a step may have several iterations."""
+TOTAL_WORDS = ({"total", "step"}, {"total", "steps"})
+MANY = 8
+"""Different places, with which the first names are enough; with fewer those count that differ most."""
+OTHER_WORDS = frozenset({"curr", "current", "after", "forward", "pass", "this", "is", "of", "at", "the"})
+"""Further words beside that of a loss."""
+COUNTED = "The lines do not say at which step a loss was logged: steps are counted in logged losses."
+READ = "Read from printed lines by their words: of a line whose names mean something else the numbers would be wrong."
+
+
+def runs_in(path: Path, text: str) -> list[Log]:
+    """Return the log in lines of names and numbers; none where fewer than :data:`FEWEST` have a loss.
+
+    Args:
+        path: The file that it is from.
+        text: What was printed.
+    """
+    # Most lines of a long output have none, and are passed over quickly.
+    texts = (line[:LONGEST] for line in re.split(r"[\r\n]+", text) if LOSS.search(line))
+    lines = [found for line in texts if (found := _line(ANSI.sub("", line)))]
+    if len(lines) < FEWEST:
+        return []
+    counter = _counter(lines)
+    entries = list(_placed(lines, counter))
+    totals = {line.total for line in lines if line.total}
+    notes = (READ, COUNTED) if counter is None else (READ,)
+    return [Log.of(path, KIND, entries, total_steps=totals.pop() if len(totals) == 1 else None, notes=notes)]
+
+
+@dataclass(slots=True)
+class _Line:
+    """What one line says.
+
+    Attributes:
+        losses: ``loss`` and ``eval_loss``.
+        others: Learning rate, gradient norm and epoch, by the names of transformers.
+        places: Its step by each name that it has for one, as a number of :data:`STEP_WORDS`.
+        total: Steps in all.
+    """
+
+    losses: dict[str, float] = field(default_factory=dict)
+    others: dict[str, float] = field(default_factory=dict)
+    places: dict[int, int] = field(default_factory=dict)
+    total: int | None = None
+
+
+def _line(text: str) -> _Line | None:
+    """What a line says; None where it has no loss."""
+    line, is_validation, is_after_loss = _Line(), False, False
+    if phase := PHASE.search(text):
+        is_validation = phase[2].lower() in VALIDATION_WORDS
+        _set_phase(line, phase)
+        text = text[phase.end() :]
+    for found in PAIR.finditer(text):
+        words, value = _words(found[1]), number_in(found[2])
+        if value is None:
+            continue
+        name = _loss_of(words, is_after_loss)
+        is_after_loss = bool(name)
+        if name:
+            line.losses.setdefault(VALIDATION_LOSS if is_validation else name, value)
+        elif words in STEP_WORDS and value >= 0 and value.is_integer():
+            line.places.setdefault(STEP_WORDS.index(words), int(value))
+            line.total = int(found[3]) if found[3] else line.total
+        elif other := _other_of(words):
+            line.others.setdefault(other, value)
+        elif words in TOTAL_WORDS and value > 0 and value.is_integer():
+            line.total = int(value)
+    if not line.places and (bar := BAR.search(text)):
+        line.places[0] = int(bar[1])
+        line.total = None if "epoch" in text.lower() else int(bar[2])
+    return line if line.losses else None
+
+
+def _set_phase(line: _Line, phase: re.Match[str]) -> None:
+    first, of, within, per_epoch = (int(one) if one else 0 for one in phase.groups()[2:])
+    if phase[1] == "Iter":
+        line.places[0], line.total = first, of or None
+    elif per_epoch:
+        line.places[0] = (max(first, 1) - 1) * per_epoch + within
+        line.others["epoch"] = line.places[0] / per_epoch
+
+
+def _words(name: str) -> set[str]:
+    """The words of a name: ``[RANK 0] INFO - train/loss`` has the last ones."""
+    last = re.split(r"\s[-|]\s", name)[-1]
+    return set(re.findall(r"[a-z]+", last.lower())) - {"cur"}
+
+
+def _loss_of(words: set[str], after_loss: bool) -> str:
+    """``loss`` or ``eval_loss`` where the words say one; empty for another number.
+
+    A validation loss may have lost its second word behind a training loss: ``loss train: 2.1, val: 2.2``.
+    """
+    is_validation = bool(words & VALIDATION_WORDS)
+    if is_validation and (words <= VALIDATION_WORDS and after_loss):
+        return VALIDATION_LOSS
+    if not words & {"loss", "losses"} or words - NEUTRAL_WORDS - TRAINING_WORDS - VALIDATION_WORDS - OTHER_WORDS:
+        return ""
+    return VALIDATION_LOSS if is_validation else "loss"
+
+
+def _other_of(words: set[str]) -> str:
+    known = words - TRAINING_WORDS
+    if known in ({"lr"}, {"learning", "rate"}):
+        return "learning_rate"
+    if known in ({"grad", "norm"}, {"gradient", "norm"}, {"gnorm"}):
+        return "grad_norm"
+    return "epoch" if known in ({"epoch"}, {"ep"}) else ""
+
+
+def _counter(lines: Sequence[_Line]) -> int | None:
+    """The name whose numbers are the steps; None: the lines have none."""
+    different = [len({line.places[name] for line in lines if name in line.places}) for name in range(len(STEP_WORDS))]
+    first = next((name for name, count in enumerate(different) if count >= MANY), None)
+    most = max(different)
+    return first if first is not None or not most else different.index(most)
+
+
+def _placed(lines: Sequence[_Line], counter: int | None) -> Iterator[Mapping[str, object]]:
+    """The losses at their steps. A line without one is at the last step; where none has any, each training loss is a
+    step, and where steps begin anew with each epoch they go on."""
+    offset, last, epoch = 0, 0, None
+    for line in lines:
+        before, epoch = epoch, line.others.get("epoch", epoch)
+        if counter is None:
+            last += "loss" in line.losses
+        elif (step := line.places.get(counter)) is not None:
+            if before is not None and epoch is not None and epoch > before and step + offset < last:
+                offset = last
+            last = step + offset
+        if not _not_yet(line, last):
+            yield {"step": last, **line.others, **line.losses}
+
+
+def _not_yet(line: _Line, step: int) -> bool:
+    """Whether a loss of exactly 0 before the first step is that of no batch yet, as llama.cpp prints it."""
+    return step == 0 and line.losses.get("loss") == 0 and number(line.others.get("grad_norm")) is None
