@@ -23,7 +23,8 @@ def skipped_steps(points: Sequence[Point]) -> set[int]:
     learning rate nothing shows that. NaN up to the end of the log is no skipped step. Older versions of transformers
     log the learning rate after the schedule has moved, newer ones that of the step: there the next record shows it.
     """
-    if all(point.grad_norm is None or _sound(point) for point in points):
+    sound = [_sound(point) for point in points if point.grad_norm is not None]
+    if all(sound) or not any(sound):  # of a run without a sound norm no step is made
         return set()
     following = [*points[1:], *([replace(points[-1], lr=None)] if points else [])]
     of_the_step = [replace(point, lr=after.lr) for point, after in zip(points, following, strict=True)]

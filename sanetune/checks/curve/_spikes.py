@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from sanetune.checks.base import Limit, Limits
-from sanetune.curves.changes import peak_step
 from sanetune.curves.early_rise import EARLY_SOURCE, EARLY_SURE, early_rise
 from sanetune.curves.humps import Hump, highest_hump, hump_in_few, known_better_through, widened
 from sanetune.curves.robust import relative_noise, smooth
@@ -41,6 +40,14 @@ LIMITS = {
                                 " healthy ones (docs/curves.md, part A)"),
     "early_sure": Limit(EARLY_SURE, EARLY_SOURCE),
     "returned": Limit(0.7, "of its rise that a hump comes down again; with less it is curve-diverged's"),
+    "returned_at_once": Limit(0.9, "the same of a rise from the first records on, which ends above them: 0.93 in a run"
+                                   " without warm-up that two readers call a spike (bench.curves.unseen)"),
+    "far_times": Limit(40.0, "times its neighbours, a gradient norm after which a loss that is no spike by itself is"
+                             " harm: in 17 of 678 public logs, readers name or allow a spike in those with such a loss"
+                             " (bench.curves.unseen)"),
+    "far_harm": Limit(1.2, "times the higher of both sides, the loss of that record or of the next"),
+    "far_sure": Limit(3.0, "standard deviations of the logarithm, beside that"),
+    "far_least": Limit(0.02, "nats beside that"),
     "fixed_times": Limit(1.25, "times its neighbours, on a fixed batch, which has no noise of batches"),
     "fixed_least": Limit(0.15, "nats beside that"),
     "soon": Limit(5, "steps after a spike within which a fixed batch would show its harm"),
@@ -150,38 +157,14 @@ def in_training(points: Sequence[Point], limits: Limits, guessing: float = math.
     ]
 
 
-def with_gradients(points: Sequence[Point], limits: Limits) -> list[Spike]:
-    """Records of several steps that are above both beside them, with gradient norms that are spikes by themselves.
-
-    The steep fall of the first steps is no base to compare with, and hides such spikes from the medians of more.
-    """
-    if len(points) < REACH or statistics.median(b.step - a.step for a, b in pairwise(points)) < SEVERAL:
-        return []
-    norms = [point.grad_norm for point in points]
-    scatter = relative_noise([point.loss for point in points])
-    found = []
-    for place in range(1, len(points) - 1):
-        loss, around, norm = points[place].loss, max(points[place - 1].loss, points[place + 1].loss), norms[place]
-        if norm is None or around <= 0 or not max(limits["beside_times"] * around, around + limits["least"]) <= loss:
-            continue
-        others = [one for i in _near(norms, place) if (one := norms[i]) is not None and math.isfinite(one)]
-        if _short_step(points, place) or math.log(loss / around) < limits["beside_sure"] * scatter:
-            continue
-        # Beside batches that have no gradient at all any other is a spike.
-        usual = statistics.median(others) if len(others) >= REACH and min(others) > 0 else math.inf
-        if norm > limits["norm_times"] * usual:
-            found.append(_single(points[place], around))
-    return found
-
-
-def _single(one: Point | Evaluation, around: float) -> Spike:
+def single(one: Point | Evaluation, around: float) -> Spike:
     """A spike of one record that something confirms."""
     return Spike(one.step, one.loss, around, (one.step, one.step), 1, True)
 
 
 def _stands_out(losses: Sequence[float], place: int, limits: Limits) -> bool:
     """Whether a loss is far above its neighbours and far outside their noise."""
-    around = _sides(losses, place)
+    around = sides(losses, place)
     higher = losses[place] - around
     if losses[place] < limits["times"] * around or higher < limits["least"]:
         return False
@@ -194,7 +177,7 @@ def _stands_out(losses: Sequence[float], place: int, limits: Limits) -> bool:
 
 def _no_text_costs(losses: Sequence[float], place: int, limits: Limits, guessing: float) -> bool:
     """Whether a loss is too far above guessing for any row, however far batches scatter, and its neighbours are not."""
-    around = _sides(losses, place)
+    around = sides(losses, place)
     return around < guessing and losses[place] >= max(FAR_ABOVE_GUESSING * guessing, limits["times"] * around)
 
 
@@ -207,17 +190,17 @@ def _spike(points: Sequence[Point], run: list[int], confirmed_norm: float, inter
     losses, norms = [point.loss for point in points], [point.grad_norm for point in points]
     worst = max(run, key=losses.__getitem__)
     known = [(place, norm) for place in run if (norm := norms[place]) is not None]
-    others = [norm for i in _near(norms, worst) if (norm := norms[i]) is not None and math.isfinite(norm)]
+    others = [norm for i in near(norms, worst) if (norm := norms[i]) is not None and math.isfinite(norm)]
     high = bool(known and others) and max(norm for _, norm in known) > confirmed_norm * statistics.median(others)
-    around = _sides(losses, worst)
+    around = sides(losses, worst)
     beyond = _above_guessing(losses, worst, around, guessing) or _above_start(losses, worst)
     confirmed = len(run) > 1 or high or interval >= SEVERAL or beyond
-    confirmed &= len(run) > 1 or not _short_step(points, worst)
+    confirmed &= len(run) > 1 or not short_step(points, worst)
     steps = points[run[0]].step, points[run[-1]].step
     return Spike(points[worst].step, losses[worst], around, steps, len(run), confirmed)
 
 
-def _short_step(points: Sequence[Point], place: int) -> bool:
+def short_step(points: Sequence[Point], place: int) -> bool:
     """Whether a record is of a step with fewer batches than the others, as the last of an epoch: its loss and gradients
     are those of a few rows, and where they are summed of a part."""
     epochs = [point.epoch for point in points[max(0, place - REACH) : place + 1]]
@@ -253,7 +236,8 @@ def rise_at_once(curve: Curve, limits: Limits) -> Spike | None:
     rise = early_rise(curve)
     if rise is None or rise.times < limits["hump_times"] or rise.sure < limits["early_sure"]:
         return None
-    if rise.end >= rise.start or rise.peak - rise.start < limits["least"]:
+    back = rise.end < rise.start or rise.peak - rise.end >= limits["returned_at_once"] * (rise.peak - rise.start)
+    if not back or rise.peak - rise.start < limits["least"]:
         return None
     return _of_records(rise.above, rise.start)
 
@@ -294,7 +278,7 @@ def in_evaluations(evaluations: Sequence[Evaluation], limits: Limits) -> list[Sp
         sides = statistics.median(losses[place - 2 : place]), statistics.median(losses[place + 1 : place + 3])
         around = max(sides)
         if losses[place] >= limits["fixed_times"] * around and losses[place] - around >= limits["fixed_least"]:
-            found.append(_single(evaluations[place], around))
+            found.append(single(evaluations[place], around))
     return found
 
 
@@ -313,26 +297,12 @@ def of_harder_rows(rise: Spike, points: Sequence[Point], evaluations: Sequence[E
     return known_better_through(evaluations, start.step, rise.step, end.step)
 
 
-def norm_spikes(points: Sequence[Point], curve: Curve, limits: Limits) -> int:
-    """How many gradient norms are far above their neighbours after warm-up, in which 15 to 50 times is usual."""
-    after = max(peak_step(curve), 0.05 * points[-1].step) if points else 0
-    norms = [
-        point.grad_norm
-        for point in points
-        if point.step > after and point.grad_norm is not None and math.isfinite(point.grad_norm)
-    ]
-    if len(norms) < REACH:
-        return 0
-    usual = smooth(norms, 2 * REACH + 1)
-    return sum(norm > limits["norm_times"] * around for norm, around in zip(norms, usual, strict=True))
-
-
-def _sides(values: Sequence[float], place: int) -> float:
+def sides(values: Sequence[float], place: int) -> float:
     """The higher of the medians of both sides: a steep fall has no spikes."""
     sides = values[max(0, place - REACH) : place], values[place + 1 : place + REACH + 1]
     return max((statistics.median(side) for side in sides if side), default=math.inf)
 
 
-def _near(values: Sequence[float | None], place: int) -> list[int]:
+def near(values: Sequence[float | None], place: int) -> list[int]:
     """Places of the neighbours."""
     return [i for i in range(max(0, place - REACH), min(len(values), place + REACH + 1)) if i != place]

@@ -40,12 +40,13 @@ from typing import TYPE_CHECKING
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits
+from sanetune.checks.curve import overfit
 from sanetune.checks.curve._applies import fewer, needs_log, needs_token_loss
 from sanetune.curves.best_checkpoint import keep_best
 from sanetune.curves.changes import HELD_OUT, finite, last_step, since_lowest, training
 from sanetune.curves.paired import t_statistic
 from sanetune.curves.valley import all_later_above
-from sanetune.finding import Judgement, Measurement, passed, warned
+from sanetune.finding import BAD, Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
@@ -86,9 +87,16 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "later_above": all_later_above([one.loss for one in evaluations]),
             "sure": t_statistic(change.difference, error),
             "training_rose": trained is not None and trained.t > limits["training_sure"],
+            "overfits": _overfits(curve),
             "validation_name": curve.validation_name,
         }
     )
+
+
+def _overfits(curve: Curve) -> bool:
+    """Whether curve-overfit speaks: one thing is named once."""
+    own = {name: limit.value for name, limit in overfit.LIMITS.items()}
+    return overfit.judge(overfit.measure(curve, own), own).verdict in BAD
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -102,7 +110,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     over = n["lowest_step"] <= limits["before"] * n["steps"] or n["later_above"] >= limits["rise"]
     if not rises or not over:
         return passed(message)
-    if n["rise"] >= limits["overfit"] and not n["training_rose"]:
+    if n["overfits"] or (n["rise"] >= limits["overfit"] and not n["training_rose"]):
         return passed(f"{message}; curve-overfit judges that")
     remedy = f"Use the checkpoint nearest to step {n['lowest_step']:,}."
     return warned(message, remedy, keep_best(n["validation_name"]))

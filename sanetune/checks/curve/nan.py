@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "recent"
-VERSION = 3
+VERSION = 4
 
 LIMITS = {
     "loss_share": Limit(0.02, "one lost batch in fifty; fp16's scaler skips one step in 2,000 in a healthy run"),

@@ -65,6 +65,11 @@ LIVE = "whole"
 
 LIMITS = {
     "fail": Limit(0.05, "above its minimum at the end: the reader's limit for overfit (logs/wild)"),
+    "least": Limit(
+        0.005,
+        "nats beside that: validation losses near 0 differ by factors, and mean nothing by it; 0.003 and less where"
+        " readers see no overfitting, 0.008 where they do (bench.curves.unseen)",
+    ),
     "warn": Limit(
         0.03,
         "healthy: within 2 % of its minimum at the end (logs/wild); a little more is the to and fro of the weights",
@@ -104,6 +109,11 @@ LIMITS = {
     "slight_sure": Limit(
         4.0, "standard errors of the change to the last one, where twelve evaluations or more tell their scatter"
     ),
+    "stays": Limit(
+        0.05,
+        "the same of fewer evaluations, or of such as scatter more: that each of the last three is above the lowest by",
+    ),
+    "stays_sure": Limit(2.0, "standard errors of the change to the last one, beside that"),
     "slight_fell": Limit(0.1, "that training has fallen by since, as a share"),
     "fell_sure": Limit(2.0, "standard errors of that fall: one in forty by chance, and a rise as well"),
     "steady": Limit(
@@ -162,6 +172,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "sure": t_statistic(change.difference, error),
             "slight_rise": _slight_rise(evaluations),
             "slight_sure": change.t,
+            "last_above": _last_above(evaluations, change.steps[0]),
             "fell_far": _fell_far(curve, change.steps[0], limits),
             "later_above": all_later_above([one.loss for one in evaluations]),
             "steady": _steady(evaluations, change, limits),
@@ -226,8 +237,11 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 def _rises(n: dict[str, Any], limits: Limits, *, sure: bool) -> bool:
     """Whether the held-out loss rises beyond chance. Less is enough where training falls far while the last evaluations
     stay above: nothing but memorising does both."""
+    if n["end"] - n["lowest"] < limits["least"]:
+        return False
     stays = n["fell_far"] and n["slight_rise"] >= limits["slight"]
     likely = stays and n["exact"] and n["sure"] >= limits["likely_sure"]
+    likely |= stays and n["last_above"] >= limits["stays"] and n["sure"] >= limits["stays_sure"]
     slight = stays and n["looks"] >= MANY and n["slight_sure"] >= limits["slight_sure"]
     steady = n["steady"] <= limits["steady"]
     return bool(((sure or steady or likely) and n["rise"] >= limits["warn"]) or slight)
@@ -240,6 +254,15 @@ def _slight_rise(evaluations: Sequence[Evaluation]) -> float:
     place = min(range(len(losses)), key=losses.__getitem__)
     low = statistics.median(losses[max(0, place - 1) : place + 2])
     return statistics.median(losses[-3:]) / low - 1 if low > 0 else 0.0
+
+
+def _last_above(evaluations: Sequence[Evaluation], lowest: int) -> float:
+    """By which share each of the last three evaluations is above the lowest, at step ``lowest``; 0 where it is one."""
+    losses = [one.loss for one in evaluations]
+    low, last = min(losses), evaluations[-3:]
+    if len(last) < 3 or last[0].step <= lowest or low <= 0:
+        return 0.0
+    return min(one.loss for one in last) / low - 1
 
 
 def _fell_far(curve: Curve, since: int, limits: Limits) -> bool:

@@ -36,6 +36,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sanetune import units
@@ -48,13 +49,16 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 2
+VERSION = 3
 
 LIMITS = {
     "fallen": Limit(0.8, "of its last peak: below it, it has begun to fall"),
     "climb": Limit(0.2, "of the peak that it rises by; fp16's skipped steps and rounding move it by less"),
     "peak": Limit(0.98, "of the highest learning rate: there a warm-up is over"),
     "like": Limit(0.04, "of a cycle that the phase of a cosine may be off by; a straight fall is off by 0.08"),
+    "straight": Limit(
+        0.02, "of the highest learning rate, that those of straight falls differ by from a line: a cosine is off by 0.1"
+    ),
     "by_design": Limit(0.9, "of the learning rates that are as those of equal cosine cycles: nobody resumes so evenly"),
 }
 
@@ -96,9 +100,24 @@ def _of_cosines(logged: Sequence[tuple[int, float]], restarts: Sequence[int], li
     ]
     if len(set(steps)) < FEWEST:
         return 0.0
+    if _straight([(step, lr) for step, lr in logged[peak:]], restarts, limits["straight"] * highest):
+        return 0.0
     line = statistics.linear_regression(steps, phases)
     even = (line.intercept + line.slope * step for step in steps)
     return statistics.fmean(abs(phase - one) <= limits["like"] for phase, one in zip(phases, even, strict=True))
+
+
+def _straight(logged: Sequence[tuple[int, float]], restarts: Sequence[int], most: float) -> bool:
+    """Whether all learning rates between restarts lie on straight lines, but for ``most``."""
+    edges = [-math.inf, *restarts, math.inf]
+    parts = [[one for one in logged if low <= one[0] < high] for low, high in pairwise(edges)]
+    long = [part for part in parts if len({step for step, _ in part}) >= FEWEST]
+    for part in long:
+        steps, lrs = zip(*part, strict=True)
+        line = statistics.linear_regression(steps, lrs)
+        if any(abs(line.intercept + line.slope * step - lr) > most for step, lr in part):
+            return False
+    return bool(long)
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:

@@ -43,6 +43,7 @@ from sanetune import units
 from sanetune.checks.base import Limit, Limits
 from sanetune.checks.curve import _fixes as fixes
 from sanetune.checks.curve._applies import fewer, needs_token_loss
+from sanetune.checks.curve._gradient_spikes import after_gradients, norm_spikes, with_gradients
 from sanetune.checks.curve._spikes import LIMITS as SPIKE_LIMITS
 from sanetune.checks.curve._spikes import (
     Spike,
@@ -51,11 +52,9 @@ from sanetune.checks.curve._spikes import (
     in_evaluations,
     in_training,
     long_rise,
-    norm_spikes,
     of_harder_rows,
     rise_at_once,
     rise_in_validation,
-    with_gradients,
 )
 from sanetune.curves.changes import finite, last_step, learned_points
 from sanetune.curves.scale import LARGEST_VOCABULARY, times_validation
@@ -66,7 +65,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "recent"
-VERSION = 8
+VERSION = 9
 
 LIMITS = {
     "hump": Limit(
@@ -89,7 +88,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     # Losses that are sums of micro-batches are compared with as many times what guessing costs.
     guessing = math.log(curve.vocab_size or LARGEST_VOCABULARY) * (times_validation(curve) or 1.0)
     found = [*in_training(points, limits, guessing), *in_evaluations(fixed, limits)]
-    found += [one for one in with_gradients(points, limits) if all(one.step != known.step for known in found)]
+    for more in (with_gradients(points, limits), after_gradients(points, limits)):
+        found += [one for one in more if all(one.step != known.step for known in found)]
     confirmed = [spike for spike in found if spike.confirmed and not harmless(spike, fixed, limits)]
     odd = len(found) - len(confirmed)
     of_batches = [rise for rise in (long_rise(points, limits), rise_at_once(curve, limits)) if rise]

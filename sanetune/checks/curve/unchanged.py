@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "exact"
-VERSION = 3
+VERSION = 4
 
 LIMITS = {
     "equal": Limit(3, "in a row: the last of two may be the best one, loaded again and evaluated at the end"),

@@ -36,6 +36,8 @@ Evaluations that another program made, or that were logged elsewhere, are not se
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from sanetune import units
@@ -47,19 +49,21 @@ from sanetune.curves.robust import middle
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.curves.series import Curve
+    from sanetune.curves.series import Curve, Point
 
 FIX = "none"
-VERSION = 2
+VERSION = 3
 
 LIMITS = {
     "epochs": Limit(3.5, "published recipes for fine-tuning use one to three"),
     "near_zero": Limit(0.1, "nats at the end; both logs in logs/wild that end below it were trained 20 epochs or more"),
     "evaluations": Limit(2, "without two nothing can be seen to turn"),
     "each": Limit(4.0, "epochs for one evaluation at least: with fewer a turn is not seen before it has done its harm"),
-    "steps": Limit(20, "a run of fewer steps is a test"),
+    "steps": Limit(20, "a run of fewer steps is a test, unless it learns its rows to near zero in many epochs"),
 }
 
+PART = 10
+"""Times the distance between two records, from which on a first record is not that of a whole log."""
 LAST, SHARE = 5, 4
 """Training losses that the end is the median of: so many, and no more than a quarter of all."""
 
@@ -81,13 +85,21 @@ def measure(curve: Curve) -> Measurement:
         {
             "evaluations": len(evaluations),
             "lowest_at_end": bool(evaluations) and evaluations[-1].loss == min(one.loss for one in evaluations),
-            "epochs": max([of_steps, *epochs]),
+            "epochs": max([of_steps, *epochs]) - _before_the_log(points),
             "steps": last_step(curve),
             "end": middle([point.loss for point in points[-last:]]),
             "zeros": all(point.loss == 0 for point in points[-last:]),
             "last": last,
         }
     )
+
+
+def _before_the_log(points: Sequence[Point]) -> float:
+    """Epochs before the first record of a log that is the later part of a run: what was measured in them is not in it.
+    A log of a whole run begins with its first steps."""
+    first = points[0]
+    gap = middle([after.step - before.step for before, after in pairwise(points)]) if points[1:] else first.step
+    return float(first.epoch) if first.epoch and math.isfinite(first.epoch) and first.step > PART * gap else 0.0
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
@@ -103,5 +115,6 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     memorised = n["epochs"] >= limits["epochs"] or (abs(n["end"]) < limits["near_zero"] and not n["zeros"])
     # Where the last of several is the lowest, no turn can have been missed.
     falls = n["evaluations"] > limits["evaluations"] and n["lowest_at_end"]
-    few = n["evaluations"] < least and n["steps"] >= limits["steps"] and not falls
+    both = n["epochs"] >= limits["epochs"] and abs(n["end"]) < limits["near_zero"]
+    few = n["evaluations"] < least and (n["steps"] >= limits["steps"] or both) and not falls
     return warned(message) if memorised and few else passed(message)

@@ -1,6 +1,6 @@
 """Printed lines of names and numbers: ``iter 20 step 10: loss 1.52``, ``Step 3 | loss:1.9 lr:2e-05``.
 
-So print torchtune, litgpt, mlx, xtuner and mmengine, verl, llama.cpp, nanoGPT, bars of tqdm with a loss behind them, and
+So print torchtune, litgpt, mlx, xtuner and mmengine, verl, llama.cpp, nanoGPT, bars of tqdm with a loss behind them and
 most loops that people write. Nothing is known of a program but its words: a loss is called one, and a step a step or an
 iteration.
 """
@@ -166,6 +166,7 @@ def _placed(lines: Sequence[_Line], counter: int | None) -> Iterator[Mapping[str
     """The losses at their steps. A line without one is at the last step; where none has any, each training loss is a
     step, and where steps begin anew with each epoch they go on."""
     offset, last, epoch = 0, 0, None
+    evaluated: float | None = None
     for line in lines:
         before, epoch = epoch, line.others.get("epoch", epoch)
         if counter is None:
@@ -174,8 +175,12 @@ def _placed(lines: Sequence[_Line], counter: int | None) -> Iterator[Mapping[str
             if before is not None and epoch is not None and epoch > before and step + offset < last:
                 offset = last
             last = step + offset
+        # The last evaluation may be repeated beside each training loss until there is another.
+        repeated = len(line.losses) > 1 and line.losses[VALIDATION_LOSS] == evaluated
+        evaluated = line.losses.get(VALIDATION_LOSS, evaluated)
+        losses = {name: loss for name, loss in line.losses.items() if not (repeated and name == VALIDATION_LOSS)}
         if not _not_yet(line, last):
-            yield {"step": last, **line.others, **line.losses}
+            yield {"step": last, **line.others, **losses}
 
 
 def _not_yet(line: _Line, step: int) -> bool:
