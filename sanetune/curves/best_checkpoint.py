@@ -25,7 +25,8 @@ class BestCheckpoint:
         loss: Validation loss there, in nats per token in the loss; None: it was not evaluated.
         last_step: Of the last evaluation that is a number.
         last_loss: Validation loss there, in the same unit.
-        saved: The saved checkpoint that is nearest to ``step``, as its step; None where none is known.
+        saved: The saved checkpoint that is nearest to ``step``, as its step, or one that is known to be better than
+            that; None where none is known.
         sound_until: The last step whose weights are known to be numbers, where those at the end are none.
     """
 
@@ -62,8 +63,17 @@ def best_checkpoint(curve: Curve, saved: Sequence[int] = ()) -> BestCheckpoint |
         return None if until is None or not saved else _last_sound(evaluations, max(saved), until)
     last, lowest = evaluations[-1], min(evaluations, key=lambda one: one.loss)
     kept = lowest if last.loss - lowest.loss > SAME * abs(lowest.loss) else last
-    nearest = min(saved, key=lambda step: (abs(step - kept.step), step), default=None)
-    return BestCheckpoint(kept.step, kept.loss, last.step, last.loss, nearest, until)
+    return BestCheckpoint(kept.step, kept.loss, last.step, last.loss, _saved(kept.step, saved, evaluations), until)
+
+
+def _saved(step: int, saved: Sequence[int], evaluations: Sequence[Evaluation]) -> int | None:
+    """The saved checkpoint that stands in for the weights of a step: the nearest, unless another is known to be better.
+    None stands in for those that the run began with."""
+    nearest = min(saved, key=lambda one: (abs(one - step), one), default=None)
+    losses = {one.step: one.loss for one in evaluations if one.step in saved}
+    if nearest is None or step == 0 or nearest not in losses:
+        return nearest if step else None
+    return min(losses, key=lambda one: (losses[one], abs(one - step)))
 
 
 def _last_sound(evaluations: Sequence[Evaluation], saved: int, until: int) -> BestCheckpoint:

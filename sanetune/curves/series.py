@@ -79,6 +79,8 @@ class Curve:
         objective: What is trained where that is not the next token, in words; empty: it is.
         source: What it was read from, in words: the trial, or a log's file.
         unlogged: Steps at the end of a whole run that a log may lack, since they are fewer than its interval.
+        sampled: Whether each training loss is the last one that was logged before an evaluation, of fewer steps than
+            are between two records.
         one_of_several: Whether it may be one chart of a run with several, since it has a single metric.
         validation_name: What the loss of the validation set that decides is called, where there are several or it has a
             name; empty: eval_loss.
@@ -103,6 +105,7 @@ class Curve:
     objective: str = ""
     source: str = TRIAL
     unlogged: int = 0
+    sampled: bool = False
     one_of_several: bool = False
     validation_name: str = ""
     sets: dict[str, list[Evaluation]] = field(default_factory=dict)

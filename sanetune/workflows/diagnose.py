@@ -194,7 +194,7 @@ def _advice(best: BestCheckpoint | None, curve: Curve) -> str:
             return f"none: after step {until:,} losses are no numbers, and no checkpoint before that is known"
         return "fewer than two evaluations: the log does not say which checkpoint is best"
     weights = f"checkpoint-{best.step}" if best.saved == best.step else f"the weights of step {best.step:,}"
-    saved = "" if best.saved in (None, best.step) else f"; the nearest that is saved is checkpoint-{best.saved}"
+    saved = "" if best.saved in (None, best.step) else f"; of the saved ones keep checkpoint-{best.saved}"
     if best.sound_until is not None:
         there = "the last that is saved before" if best.loss is None else f"{name} {best.loss:.4g} there, before"
         return f"{weights}: {there} losses are no numbers, as they are after step {best.sound_until:,}{saved}"

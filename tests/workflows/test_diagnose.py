@@ -103,7 +103,7 @@ def test_the_checkpoint_to_keep_is_named_with_the_nearest_that_is_saved(tmp_path
         (tmp_path / f"checkpoint-{step}").mkdir()
     found = only(tmp_path)
     assert found.best is not None and (found.best.step, found.best.saved, found.best.last_step) == (100, 80, 300)
-    assert found.report.subject["keep"].endswith("the nearest that is saved is checkpoint-80")
+    assert found.report.subject["keep"].endswith("of the saved ones keep checkpoint-80")
     assert found.to_json()["keep"] == {"step": 100, "loss": 2.0, "saved": 80}
     (tmp_path / "checkpoint-100").mkdir()
     assert only(tmp_path).report.subject["keep"].startswith("checkpoint-100: ")

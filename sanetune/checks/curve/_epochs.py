@@ -306,7 +306,7 @@ def _by_epoch(curve: Curve) -> dict[int, list[float]]:
     than :data:`REST` records is left out: it is the rest of one."""
     known = [(point.loss, done) for point in points_of(curve) if (done := _done(point, curve)) and point.loss > 0]
     gaps = [b - a for (_, a), (_, b) in pairwise(known) if b > a]
-    gap = middle(gaps) if gaps else 0.0
+    gap = middle(gaps) if gaps and not curve.sampled else 0.0
     epochs: dict[int, list[float]] = {}
     for loss, done in known:
         # A record is the mean of the steps since the one before: it belongs to the epoch that most of them are of.

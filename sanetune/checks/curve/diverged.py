@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "recent"
-VERSION = 8
+VERSION = 9
 
 LIMITS = {
     "sure": Limit(3.0, "standard errors, rows compared in pairs; no simulated clean curve is above (docs/curves.md)"),
@@ -117,6 +117,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "share": change.relative,
             "sure": change.t,
             "stays_above": above,
+            "all_above": _all_above(curve, change),
             "stays_above_sure": above / (1 + above) / max(relative_noise(_losses(curve)), 1e-9),
             "lowest_source": low.source,
             "lowest": low.before,
@@ -181,6 +182,15 @@ def _stays_above(curve: Curve, change: Change) -> float:
     return min([late[len(late) // 10], *evaluations]) / change.before - 1
 
 
+def _all_above(curve: Curve, change: Change) -> float:
+    """How far each of two or more evaluations after that of the start is above it, as a share of it: those of a run
+    that has diverged scatter by what they have risen."""
+    later = [one.loss for one in finite(curve.validation) if one.step > change.steps[0]]
+    if change.source != HELD_OUT or change.exact or len(later) < 2 or change.before <= 0:
+        return 0.0
+    return max(0.0, min(later) / change.before - 1)
+
+
 def _fell(trained: Change | None, limits: Limits) -> bool:
     """A cross entropy is never below zero: where it is, its sign or scale is wrong, and its fall says nothing."""
     return trained is not None and trained.t < -limits["training_fell"] and trained.after >= 0
@@ -209,6 +219,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     fell = not by_batches and n["training_fell"]
     share = limits["training_rise" if by_batches else "rise"]
     stays = n["stays_above"] >= share and n["stays_above_sure"] >= limits["above_sure"]
+    stays |= n["all_above"] >= limits["training_rise"]
     sure = n["sure"] >= limits["training_sure" if by_batches else "sure"] or stays
     clear = sure and n["rise"] >= limits["least"] and not fell
     fix = fixes.lower_lr(n["planned_rate"], strongly=n["share"] >= 0.5)

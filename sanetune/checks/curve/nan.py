@@ -73,7 +73,8 @@ def measure(curve: Curve) -> Measurement:
     return Measurement(
         {
             "points": len(losses),
-            "looks": len(evaluations),
+            "looks": len(curve.validation),
+            "fixed": len(curve.fixed_batch),
             "norms": len(norms),
             "bad_losses": len(bad),
             "bad_looks": len(bad_evaluations),
@@ -98,11 +99,13 @@ def at(m: Measurement) -> int | None:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     points = units.many(n["points"], "training loss", "training losses")
-    evaluations = units.many(n["looks"], "evaluation")
+    evaluations = f"{units.many(n['looks'], 'evaluation')} of validation rows"
+    if n["fixed"]:
+        evaluations += f" and {n['fixed']:,} of a fixed batch"
     if n["bad_looks"] or n["bad_losses"]:
         message = (
-            f"{n['bad_losses']:,} of {points} and {n['bad_looks']:,} of {evaluations} of validation rows are NaN or"
-            f" infinite, the first at step {n['first_step']:,}"
+            f"{n['bad_losses']:,} of {points} and {n['bad_looks']:,} of {evaluations} are NaN or infinite, the first at"
+            f" step {n['first_step']:,}"
         )
         if n["guilty_step"] < n["first_step"]:
             message += f", its gradient norms from step {n['guilty_step']:,} on"
@@ -125,4 +128,4 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     norms = units.many(n["norms"] - n["skipped_steps"], "gradient norm")
     skipped = f"; {units.many(n['skipped_steps'], 'step')} with a NaN gradient norm did not move the learning rate"
     note = f"{skipped}, as where fp16's scaler skips them" if n["skipped_steps"] else ""
-    return passed(f"{points} and {evaluations} of validation rows are numbers, and so are {norms}{note}")
+    return passed(f"{points} and {evaluations} are numbers, and so are {norms}{note}")

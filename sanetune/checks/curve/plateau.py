@@ -32,6 +32,7 @@ A model that already knows the data cannot improve on it. It needs no more of it
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -53,13 +54,14 @@ from sanetune.curves.changes import (
     training,
 )
 from sanetune.curves.fall import fall_of
+from sanetune.curves.repeats import repeated
 from sanetune.finding import Judgement, Measurement, failed, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.curves.series import Curve
+    from sanetune.curves.series import Curve, Point
 
 FIX = "none"
-VERSION = 11
+VERSION = 12
 
 LIMITS = {
     "fail": Limit(0.005, "share that the held-out loss fell by; on stories260k an lr 1,000 times below the best"
@@ -90,6 +92,10 @@ LIMITS = {
     "few_least": Limit(0.1, "nats of few losses, below which the log may begin with what is learned already"),
     "closely": Limit(0.03, "that a straight fall is smaller than, for sure, and what is after the first tenth below it:"
                            " flat, though a fall can be seen, where validation does not fall either"),
+    "epochs": Limit(3.0, "over the same rows, in which they would be learned by heart: the next limit counts then"),
+    "epochs_closely": Limit(0.05, "that every fall of few losses is smaller than, for sure, in so many epochs"),
+    "repeated": Limit(5, "losses that come again in the same order to the last digit: of different rows one in"
+                         " thousands does"),
     "training_sure": Limit(3.0, "standard errors from which on the training loss falls: then the model learns"),
 }  # fmt: skip
 
@@ -138,11 +144,22 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "trend": -math.inf if fall is None else fall.sure,
             "straight_most": math.inf if fall is None else fall.straight + limits["sure"] * fall.std_error,
             "none_below": _none_below(curve),
+            "epochs": max((point.epoch for point in points if point.epoch), default=0.0),
+            **_repeat(points),
             "validation_fall": _validation_fall(curve),
             "validation_rises": any(b.loss > a.loss for a, b in pairwise(finite(curve.validation))),
             "validation_width": _validation_width(curve),
         }
     )
+
+
+def _repeat(points: Sequence[Point]) -> dict[str, int]:
+    """Losses that come again to the last digit, with the steps of the first of them."""
+    found = repeated([point.loss for point in points])
+    if found is None:
+        return {"repeated": 0}
+    first, again = points[found.first].step, points[found.again].step
+    return {"repeated": found.count, "repeated_from": first, "repeated_again": again}
 
 
 def _of_long_records(curve: Curve) -> Change | None:
@@ -195,6 +212,11 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     message += f" {units.share(abs(n['fall']))} {'less' if n['fall'] >= 0 else 'more'}"
     least, most = units.nats(n["lowest"]), units.nats(n["highest"])
     still = f"all {n['points']:,} training losses are between {least} and {most}, after {n['steps']:,} steps"
+    if n["repeated"] >= limits["repeated"] and n["repeated_again"] > n["repeated_from"]:
+        return failed(
+            f"{n['repeated']} training losses come again to the last digit, in the same order: those from step"
+            f" {n['repeated_from']:,} on at step {n['repeated_again']:,}, so that nothing was learned in between"
+        )
     if n["steps"] < limits["fewest_steps"]:
         few = n["steps"] >= FEWEST_ALIKE and n["highest"] < (1 + limits["done_alike"]) * n["lowest"]
         if n["done"] >= limits["done"] and few and not n["exact"] and _alike(n, limits):
@@ -244,7 +266,8 @@ def _flat(n: dict[str, Any], limits: Limits) -> bool:
     hardly &= n["half_fall"] < limits["warn"]
     stays = n["validation_width"] < limits["validation_closely"] and abs(n["half_fall"]) < limits["warn"]
     if n["points"] < limits["few"]:
-        learns = max(2 * (n["half_fall"] + unsure), early) >= limits["few_closely"] or n["end"] < limits["few_least"]
+        closely = limits["epochs_closely" if n["epochs"] >= limits["epochs"] else "few_closely"]
+        learns = max(2 * (n["half_fall"] + unsure), early) >= closely or n["end"] < limits["few_least"]
     else:
         learns = n["training_fell"] or n["trend"] > limits["trend"]
     return early < limits["fell"] and (stays or (alike and (hardly or not learns)))

@@ -2,7 +2,8 @@
 
 ## What it does
 Finds where the logged learning rate reaches its highest value, and compares that with the steps of the whole run. A log
-that does not say how many those are, and may go on, is not judged.
+that does not say how many those are, and may go on, is not judged. Where no learning rate was logged, the trainer's
+arguments say how long the warm-up is, if they are known.
 
 ## Why is this bad?
 Most of the run is spent at learning rates below the one that was chosen, and little of the decay is left.
@@ -34,7 +35,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sanetune import units
 from sanetune.checks.base import Limit, Limits, NotApplicableError
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "whole"
-VERSION = 6
+VERSION = 7
 
 LIMITS = {
     "share": Limit(0.25, "of the steps; published recipes warm up for 3 to 10 %, and a healthy log for 20 (logs/wild)"),
@@ -68,6 +69,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     needs_log(curve)
     logged = [(point.step, point.lr) for point in curve.points if point.lr is not None and math.isfinite(point.lr)]
     fewest = FEWEST_OF_KNOWN if curve.total_steps else FEWEST
+    if not logged and curve.warmup_steps is not None and curve.total_steps:
+        return Measurement({"planned": curve.warmup_steps, "total_steps": curve.total_steps})
     if len(logged) < fewest:
         raise fewer(len(logged), fewest, "learning rate", more=" logged")
     highest = max(lr for _, lr in logged)
@@ -105,11 +108,21 @@ def _least_steps(rising: Sequence[tuple[int, float]], straight: float) -> int:
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
+    if "planned" in n:
+        return _of_plan(n, limits)
     warms = n["rising"] and n["first"] <= limits["begins"] * n["highest"]
     if not warms:
         return passed(f"the learning rate begins at {units.lr(n['first'])} and is {units.lr(n['highest'])} at most")
     until = "to the end of the log, step" if n["at_the_end"] else "until step"
     message = f"the learning rate rises {until} {n['peak_step']:,} of {n['total_steps']:,}, to {units.lr(n['highest'])}"
     if n["total_steps"] >= limits["steps"] and n["least_steps"] > limits["share"] * n["total_steps"]:
+        return warned(message, fix={"train.warmup_steps": 0.05})
+    return passed(message)
+
+
+def _of_plan(n: dict[str, Any], limits: Limits) -> Judgement:
+    """By the arguments of a trainer, where no learning rate was logged."""
+    message = f"a warm-up of {units.many(n['planned'], 'step')} was planned, in {n['total_steps']:,} steps"
+    if n["total_steps"] >= limits["steps"] and n["planned"] > limits["share"] * n["total_steps"]:
         return warned(message, fix={"train.warmup_steps": 0.05})
     return passed(message)

@@ -18,10 +18,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from sanetune.curves.logs.console_passes import Bar, Pass, Printed, passes_of
-from sanetune.curves.logs.console_steps import counted, finer
+from sanetune.curves.logs.console_steps import at_epochs, counted, finer, once
 from sanetune.curves.logs.entries import Entry
 from sanetune.curves.logs.log import Log, number_in
 from sanetune.curves.logs.passes import split, went_on
+from sanetune.curves.logs.plans import Plan, plans_in
 from sanetune.curves.logs.watch_words import endings
 
 KIND = "printed output of a Hugging Face Trainer"
@@ -33,7 +34,7 @@ IN_LOSSES, IN_EPOCHS = "logged losses", "the smallest distance between two epoch
 RESUMED = "The epochs go back, as of a run that was resumed: {:,} entries before are left out."
 OBJECT = re.compile(r"<[^<>]*>")
 """How Python prints what has no value: ``grad_fn=<NllLossBackward0>`` in a tensor."""
-SPREAD = "The output was written out of order: its losses are taken as logged at equal distances up to step {:,}."
+SPREAD = "The output was written out of order: its losses are placed by epochs or at equal distances, up to step {:,}."
 
 LONGEST = 200
 """Characters of what a launcher puts before a line."""
@@ -47,13 +48,14 @@ def runs_in(path: Path, text: str) -> list[Log]:
         text: What was printed.
     """
     text = _without_prefix(text)
-    losses = list(_printed(text))
+    losses = once(list(_printed(text)))
     if not losses:
         return []
     printed = sorted([*losses, *endings(text)], key=lambda one: one[0])
     bars = [Bar(found.start(), int(found[1]), int(found[2])) for found in BAR.finditer(text)]
     if not bars:
-        return _by_epochs(path, printed)
+        plans = plans_in(text)
+        return _by_epochs(path, printed, plans[0] if len(plans) == 1 else Plan(None))
     runs: list[list[_Placed]] = []
     for placed in map(_placed, passes_of(printed, bars)):
         if runs and placed.goes_on_from(runs[-1]):
@@ -112,7 +114,8 @@ def _placed(one: Pass) -> _Placed:
             return _Placed(entries, total)
     total = totals.most_common(1)[0][0]
     reached = max(bar.step for bar in one.bars if bar.total == total)
-    return _Placed(counted(one.printed, reached), total, SPREAD.format(reached))
+    # Of bars of several lengths it is not known which is that of the training.
+    return _Placed(counted(one.printed, reached), total if len(totals) == 1 else None, SPREAD.format(reached))
 
 
 def _log(path: Path, run: Sequence[_Placed], title: str) -> Log:
@@ -131,18 +134,21 @@ def titles(runs: Sequence[object]) -> list[str]:
     return [f"run {place} of {count}" if count > 1 else "" for place in range(1, count + 1)]
 
 
-def _by_epochs(path: Path, printed: Printed) -> list[Log]:
+def _by_epochs(path: Path, printed: Printed, plan: Plan) -> list[Log]:
     """The logs of output without bars. Where the epoch goes back to the start another run begins; where it goes back in
     between the run was resumed, and what was printed last is what went on."""
     runs = split([entry for _, entry in printed], "epoch")
     found = []
     for entries, title in zip(runs, titles(runs), strict=True):
         kept = went_on(entries)
+        again = (RESUMED.format(len(entries) - len(kept)),) if len(kept) < len(entries) else ()
         at_losses = counted([(0, one) for one in kept])
-        at_epochs = finer(at_losses)
-        notes = [COUNTED.format(IN_EPOCHS if at_epochs else IN_LOSSES)]
-        notes += [RESUMED.format(len(entries) - len(kept))] if len(kept) < len(entries) else []
-        found.append(Log.of(path, KIND, at_epochs or at_losses, title=title, notes=tuple(notes)))
+        if plan.steps and plan.epochs and (placed := at_epochs(at_losses, plan.epochs / plan.steps)):
+            found.append(Log.of(path, KIND, placed, total_steps=plan.steps, title=title, notes=again))
+            continue
+        placed = finer(at_losses)
+        notes = (COUNTED.format(IN_EPOCHS if placed else IN_LOSSES), *again)
+        found.append(Log.of(path, KIND, placed or at_losses, title=title, notes=notes))
     return found
 
 

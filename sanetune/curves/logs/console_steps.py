@@ -9,14 +9,20 @@ from itertools import pairwise
 from sanetune.curves.logs.console_passes import Printed
 from sanetune.curves.logs.entries import Entry, number
 
+ROUNDED = 1e-4
+"""By which a loss or epoch of one record may differ: callbacks round to four decimals."""
+
 
 def counted(printed: Printed, reached: int | None = None) -> list[dict[str, object]]:
-    """Return the entries at equal distances.
+    """Return the entries at distances by their epochs where ``reached`` is known, else at equal ones.
 
     Args:
         printed: The entries, in the order of printing.
         reached: The last step; None: each training loss is a step.
     """
+    last = max(_epochs([entry for _, entry in printed]), default=0.0)
+    if reached and last and (placed := at_epochs([entry for _, entry in printed], last / reached)):
+        return placed
     losses = sum("loss" in entry for _, entry in printed)
     distance = max(1, reached // losses) if reached and losses else 1
     entries, count = [], 0
@@ -41,11 +47,22 @@ def finer(entries: Sequence[Entry]) -> list[dict[str, object]]:
     if not _evaluations_meet(entries):
         return []
     epochs = _epochs(entries)
-    distances = [after - before for before, after in pairwise(epochs)]
-    unit = min((one for one in distances if one > 0), default=0.0)
-    if len(epochs) < len(entries) or min(distances, default=0.0) < 0 or not unit:
+    unit = min((after - before for before, after in pairwise(epochs) if after > before), default=0.0)
+    return at_epochs(entries, unit) if unit else []
+
+
+def at_epochs(entries: Sequence[Entry], epochs_per_step: float) -> list[dict[str, object]]:
+    """Return the entries at the steps of their epochs; none where epochs are missing or go back, or where two training
+    losses would come to one step.
+
+    Args:
+        entries: In the order of printing.
+        epochs_per_step: Share of an epoch that a step makes.
+    """
+    epochs = _epochs(entries)
+    if len(epochs) < len(entries) or any(after < before for before, after in pairwise(epochs)):
         return []
-    placed = [{**entry, "step": round(epoch / unit)} for entry, epoch in zip(entries, epochs, strict=True)]
+    placed = [{**entry, "step": round(epoch / epochs_per_step)} for entry, epoch in zip(entries, epochs, strict=True)]
     steps = [entry["step"] for entry in placed if "loss" in entry]
     return placed if len(set(steps)) == len(steps) else []
 
@@ -68,3 +85,29 @@ def _epochs(entries: Sequence[Entry]) -> list[float]:
         elif epochs:
             epochs.append(epochs[-1])
     return epochs
+
+
+def once(printed: Sequence[tuple[int, Entry]]) -> list[tuple[int, Entry]]:
+    """Return each record once, where two callbacks print it one after the other: the one with more in it, at the place
+    of the first. LLaMA-Factory prints its own beside that of the Trainer, with fewer decimals.
+
+    Args:
+        printed: Each mapping with the place of its end in the text.
+    """
+    kept: list[tuple[int, Entry]] = []
+    for place, entry in printed:
+        if kept and _same_record(kept[-1][1], entry):
+            before_place, before = kept[-1]
+            kept[-1] = before_place, max(before, entry, key=len)
+        else:
+            kept.append((place, entry))
+    return kept
+
+
+def _same_record(first: Entry, second: Entry) -> bool:
+    """Whether two mappings are of one step: one has all names of the other and more, and both the same loss and
+    epoch."""
+    if first.keys() == second.keys() or not (first.keys() <= second.keys() or second.keys() <= first.keys()):
+        return False
+    numbers = [(number(first.get(name)), number(second.get(name))) for name in ("loss", "epoch")]
+    return all(a is not None and b is not None and abs(a - b) <= ROUNDED for a, b in numbers)

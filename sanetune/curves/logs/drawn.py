@@ -9,11 +9,10 @@ from pathlib import Path
 
 from sanetune.curves.logs.entries import number
 from sanetune.curves.logs.log import Log
+from sanetune.curves.logs.plans import Plan, plans_in
 from sanetune.curves.logs.tables import HtmlTables, Row, entries_in, tabbed
 
 KIND = "table that a Hugging Face Trainer drew in a notebook"
-BAR = re.compile(r"\[\s*(\d{1,9})/(\d{1,9}) [^\]]{0,80}?(?:Epoch\s+[\d.]+/(\d{1,6}))?\]")
-"""The text of a Trainer's bar: steps done and in all, and epochs in all."""
 BESIDE = "Where the table shows evaluations, it has beside each the last training loss that was logged until then."
 
 
@@ -32,9 +31,9 @@ def drawn(path: Path, html: str) -> list[Log]:
     for part in re.split(r"(?<=</table>)", html):
         page = HtmlTables()
         page.feed(part)
-        bars = list(BAR.finditer(" ".join(page.texts)))
+        plans = plans_in(" ".join(page.texts))
         for rows in filter(None, map(entries_in, page.tables)):
-            log = _log(path, rows, bars[-1] if bars else None)
+            log = _log(path, rows, plans[-1] if plans else None)
             if logs and log.entries[: len(logs[-1].entries)] == logs[-1].entries:
                 logs.pop()
             logs.append(log)
@@ -48,24 +47,27 @@ def copied(path: Path, text: str) -> list[Log]:
         path: The file that it is from.
         text: All of it, maybe with the text of the bar above a table.
     """
-    bars = list(BAR.finditer(text))
+    plans = plans_in(text)
     found = [rows for table in tabbed(text) if (rows := entries_in(table))]
-    # Of several tables it is not known which bar is whose.
-    bar = bars[0] if len(bars) == len(found) == 1 else None
-    return [_log(path, rows, bar) for rows in found]
+    # Of several tables it is not known which plan is whose.
+    plan = plans[0] if len(plans) == len(found) == 1 else None
+    return [_log(path, rows, plan) for rows in found]
 
 
-def _log(path: Path, rows: Sequence[Row], bar: re.Match[str] | None) -> Log:
-    notes = (BESIDE,) if any("eval_loss" in row for row in rows) else ()
-    if bar is None:
-        return Log.of(path, KIND, rows, notes=notes)
-    reached, planned = int(bar[1]), int(bar[2])
-    if bar[3] and not any("step" in row for row in rows):
-        rows = [_at_step(row, planned / max(1, int(bar[3]))) for row in rows]
-    # A bar may have been saved one update ahead of the last step.
-    return replace(Log.of(path, KIND, rows, total_steps=planned, notes=notes), reached=min(reached, planned))
+def _log(path: Path, rows: Sequence[Row], plan: Plan | None) -> Log:
+    evaluated = any("eval_loss" in row for row in rows)
+    notes = (BESIDE,) if evaluated else ()
+    if plan is None:
+        return replace(Log.of(path, KIND, rows, notes=notes), sampled=evaluated)
+    if plan.steps and plan.epochs:
+        rows = [_with_both(row, plan.steps / plan.epochs) for row in rows]
+    log = Log.of(path, KIND, rows, total_steps=plan.steps, notes=notes)
+    return replace(log, reached=plan.reached, sampled=evaluated)
 
 
-def _at_step(row: Mapping[str, object], steps_per_epoch: float) -> Row:
-    epoch = number(row.get("epoch"))
-    return {**row, "step": round(epoch * steps_per_epoch)} if epoch is not None else row
+def _with_both(row: Mapping[str, object], steps_per_epoch: float) -> Row:
+    """A line with its step and its epoch, where it has one of them."""
+    step, epoch = number(row.get("step")), number(row.get("epoch"))
+    if step is None and epoch is not None:
+        return {**row, "step": round(epoch * steps_per_epoch)}
+    return {**row, "epoch": step / steps_per_epoch} if epoch is None and step is not None else row

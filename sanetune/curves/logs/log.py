@@ -59,6 +59,7 @@ class Log:
         decides: The name of the validation loss by which the trainer has chosen its best checkpoint,
             :data:`OTHER_METRIC` where it was none; empty: not known.
         arguments: The trainer's arguments by name, where the log has them.
+        sampled: Whether each training loss is the last one that was logged before an evaluation, as tables show it.
         one_of_several: Whether it may be one chart of a run with several, since it has a single metric.
     """
 
@@ -73,6 +74,7 @@ class Log:
     save_steps: int | None = None
     decides: str = ""
     arguments: Mapping[str, object] = field(default_factory=dict)
+    sampled: bool = False
     one_of_several: bool = False
 
     @classmethod
@@ -131,10 +133,26 @@ class Log:
             finished=whole or bool(total and reached >= total),
             source=str(self.path),
         )
-        clipped_at = number(self.arguments.get("max_grad_norm"))
         return replace(
-            curve, unlogged=self._unlogged(curve), max_grad_norm=clipped_at, one_of_several=self.one_of_several
+            curve,
+            unlogged=self._unlogged(curve),
+            max_grad_norm=number(self.arguments.get("max_grad_norm")),
+            warmup_steps=self._warmup_steps(),
+            planned_lr=curve.planned_lr or number(self.arguments.get("learning_rate")) or None,
+            one_of_several=self.one_of_several,
+            sampled=self.sampled,
         )
+
+    def _warmup_steps(self) -> int | None:
+        """The planned steps of warm-up, where the arguments say them; a number below one is a share of all. A constant
+        schedule has none, whatever they say."""
+        if self.arguments.get("lr_scheduler_type") == "constant":
+            return 0
+        steps, share = number(self.arguments.get("warmup_steps")), number(self.arguments.get("warmup_ratio"))
+        if steps is not None and (steps >= 1 or steps == 0) and not share:
+            return int(steps) if math.isfinite(steps) else None
+        share = steps if steps else share
+        return round(share * self.total_steps) if share and 0 < share < 1 and self.total_steps else None
 
     def _unlogged(self, curve: Curve) -> int:
         """The steps that a log of a whole run may lack at its end: one interval of logging, or of saving where the log

@@ -43,7 +43,7 @@ def tables_in(path: Path, text: str) -> list[Log]:
 def _log(path: Path, rows: Sequence[Row], arguments: Mapping[str, object]) -> Log:
     notes = (BESIDE,) if any("eval_loss" in row for row in rows) else ()
     log = Log.of(path, KIND, rows, total_steps=_planned(rows, arguments), notes=notes)
-    return replace(log, arguments=arguments)
+    return replace(log, arguments=arguments, sampled=bool(notes))
 
 
 def _planned(rows: Sequence[Row], arguments: Mapping[str, object]) -> int | None:

@@ -103,8 +103,8 @@ def test_output_of_a_trainer_in_a_markdown_file_is_read_as_printed(tmp_path: Pat
 
 def test_a_card_without_a_table_is_refused_with_what_to_give_instead(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# A model\n\n| benchmark | score |\n|---|---|\n| MMLU | 0.5 |\n")
-    with pytest.raises(DataError, match="no table of losses") as error:
+    with pytest.raises(DataError, match="no losses are printed") as error:
         logs(tmp_path / "README.md")
-    assert error.value.remedy and "trainer_state.json" in error.value.remedy
+    assert error.value.remedy and "Training Loss" in error.value.remedy
     with pytest.raises(DataError, match="no log of a run in this folder"):
         logs(tmp_path)
