@@ -12,6 +12,8 @@ from sanetune.curves.kendall import rise_p_value
 
 LATER = 5
 """Losses, all of which are above the lowest before them, from which on that is no chance."""
+LAST = 3
+"""Losses at the end that show where it is."""
 
 
 def valley_scatter(losses: Sequence[float]) -> float:
@@ -41,6 +43,17 @@ def all_later_above(losses: Sequence[float]) -> float:
     place = min(range(len(losses)), key=losses.__getitem__, default=0)
     later = losses[place + 1 :]
     return min(later) / losses[place] - 1 if len(later) >= LATER and losses[place] > 0 else 0.0
+
+
+def last_above(losses: Sequence[float]) -> float:
+    """Return how far each of the last three losses is above the lowest, as a share of it; 0 where that is one of them,
+    and for fewer than four.
+
+    >>> last_above([2.0, 1.5, 1.0, 1.25, 1.5, 1.25])
+    0.25
+    """
+    low = min(losses, default=0.0)
+    return min(losses[-LAST:]) / low - 1 if len(losses) > LAST and low > 0 else 0.0
 
 
 def steady_rise(losses: Sequence[float]) -> float:

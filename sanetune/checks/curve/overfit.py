@@ -50,7 +50,7 @@ from sanetune.checks.curve._medians import of_last, of_others
 from sanetune.curves.best_checkpoint import keep_best
 from sanetune.curves.changes import HELD_OUT, MANY, finite, points_of, since_lowest, training
 from sanetune.curves.paired import t_statistic
-from sanetune.curves.valley import all_later_above, steady_rise
+from sanetune.curves.valley import all_later_above, last_above, steady_rise
 from sanetune.finding import Judgement, Measurement, Verdict, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "sure": t_statistic(change.difference, error),
             "slight_rise": _slight_rise(evaluations),
             "slight_sure": change.t,
-            "last_above": _last_above(evaluations, change.steps[0]),
+            "last_above": last_above([one.loss for one in evaluations]),
             "fell_far": _fell_far(curve, change.steps[0], limits),
             "later_above": all_later_above([one.loss for one in evaluations]),
             "steady": _steady(evaluations, change, limits),
@@ -254,15 +254,6 @@ def _slight_rise(evaluations: Sequence[Evaluation]) -> float:
     place = min(range(len(losses)), key=losses.__getitem__)
     low = statistics.median(losses[max(0, place - 1) : place + 2])
     return statistics.median(losses[-3:]) / low - 1 if low > 0 else 0.0
-
-
-def _last_above(evaluations: Sequence[Evaluation], lowest: int) -> float:
-    """By which share each of the last three evaluations is above the lowest, at step ``lowest``; 0 where it is one."""
-    losses = [one.loss for one in evaluations]
-    low, last = min(losses), evaluations[-3:]
-    if len(last) < 3 or last[0].step <= lowest or low <= 0:
-        return 0.0
-    return min(one.loss for one in last) / low - 1
 
 
 def _fell_far(curve: Curve, since: int, limits: Limits) -> bool:

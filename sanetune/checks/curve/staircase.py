@@ -49,7 +49,7 @@ from sanetune.checks.curve._applies import needs_token_loss
 from sanetune.checks.curve._epochs import Halves, stairs
 from sanetune.curves.changes import HELD_OUT, finite, since_lowest, training
 from sanetune.curves.paired import t_statistic
-from sanetune.curves.valley import all_later_above
+from sanetune.curves.valley import all_later_above, last_above
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 11
+VERSION = 12
 EVALUATED = "Train for fewer epochs or at a lower learning rate."
 """What to do about a run that has validation rows."""
 
@@ -83,6 +83,11 @@ LIMITS = {
     "one_level_inside": Limit(0.1, "of such a drop, that the loss falls after it"),
     "one_level_falling": Limit(0.35, "of such a drop, that it falls before it, over as many records"),
     "one_level_records": Limit(8, "records on the shorter side of such a boundary"),
+    "one_high_drop": Limit(0.25, "the same of a boundary with few records, of which it stands out far: 0.4 in a part of"
+                                 " a public log that two readers call stairs (bench.curves.unseen)"),
+    "one_high_records": Limit(3, "records on its shorter side"),
+    "one_high_sure": Limit(6.0, "standard errors of it, and of what it is beyond a steady fall"),
+    "one_high_inside": Limit(0.25, "of it, that the loss falls on either side at most"),
     "lr_times": Limit(1.5, "times that the learning rate may change by at a boundary: with more it may be the cause"),
     "down": Limit(0.65, "of the boundaries at least, at which the loss drops"),
     "inside": Limit(0.45, "of all drops, that the loss falls within epochs: -0.3 to 0.23 where a reader saw stairs"
@@ -118,7 +123,9 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     if found is None:
         raise NotApplicableError("no boundary of epochs has two logged steps, at one learning rate, on both sides")
     if len(found.boundaries) < limits["boundaries"] and found.records < limits["one_records"]:
-        raise NotApplicableError("fewer than two boundaries of epochs, with few logged steps on a side")
+        high = found.records >= limits["one_high_records"] and found.drop >= -math.log(1 - limits["one_high_drop"])
+        if not high:
+            raise NotApplicableError("fewer than two boundaries of epochs, with few logged steps on a side")
     whole = training(curve)
     if whole is not None and whole.difference >= 0:
         raise NotApplicableError("the training loss ends above its start: what falls between epochs is a recovery")
@@ -127,7 +134,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     improving = False
     if change is not None and change.source == HELD_OUT:
         # A rise that is within the scatter of the evaluations is none, but not where five or more of them are above.
-        above = all_later_above([one.loss for one in finite(curve.validation)]) >= limits["held_out"]
+        losses = [one.loss for one in finite(curve.validation)]
+        above = all_later_above(losses) >= limits["held_out"] or last_above(losses) >= limits["few_held_out"]
         improving = change.relative < least or (change.t < limits["beyond"] and not above)
     highest = max(found.boundaries, key=lambda one: one.drop)
     pooled = found.pooled if found.records < limits["short"] else None
@@ -202,6 +210,14 @@ def _one_level(n: dict[str, Any], limits: Limits) -> bool:
     return all(map(operator.ge, found, least))
 
 
+def _one_high(n: dict[str, Any], limits: Limits) -> bool:
+    """Whether the loss drops far at a single boundary, and hardly on both sides of it."""
+    found = n["drop"], n["records"], n["sure"], n["beyond"], -abs(n["inside"]), -abs(n["falling"])
+    sure, inside = limits["one_high_sure"], -limits["one_high_inside"]
+    least = limits["one_high_drop"], limits["one_high_records"], sure, sure, inside, inside
+    return all(map(operator.ge, found, least))
+
+
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     one = n["boundaries"] < limits["boundaries"]
@@ -215,7 +231,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     # Of few records a single boundary says little.
     clear &= n["pooled"] or n["down"] >= limits["down"] * n["boundaries"]
     if one:
-        clear = _one_level(n, limits) or (clear and n["falling"] <= limits["inside"])
+        few = n["records"] < limits["one_records"]
+        steady = not few and clear and n["falling"] <= limits["inside"]
+        clear = steady or _one_level(n, limits) or _one_high(n, limits)
     least, most = n["inside"] - n["inside_error"], n["inside"] + n["inside_error"]
     clear &= least <= limits["inside"] and most >= -limits["rising"]
     clear &= not n["halves"] or n["halves_beyond"] >= limits["halves_least"]

@@ -21,12 +21,13 @@ from sanetune.curves.logs.console_passes import Bar, Pass, Printed, passes_of
 from sanetune.curves.logs.console_steps import at_epochs, counted, finer, once
 from sanetune.curves.logs.entries import Entry
 from sanetune.curves.logs.log import Log, number_in
-from sanetune.curves.logs.passes import split, went_on
+from sanetune.curves.logs.passes import ended, split, went_on
 from sanetune.curves.logs.plans import Plan, plans_in
 from sanetune.curves.logs.watch_words import endings
 
 KIND = "printed output of a Hugging Face Trainer"
-PRINTED = re.compile(r"\{\s*(?:'[^{}\n]{1,4000}|\"[^{}]{1,4000})\}")
+PRINTED = re.compile(r"\{\s*(?:'[^{}\n]{1,4000}(?:\}|(?=\n|\Z))|\"[^{}]{1,4000}\})")
+"""A mapping; one that was cut at the width of a terminal ends with its line."""
 BAR = re.compile(r"(?:^|[\r\n])\s*\d+%\|[^|\r\n]*\|\s*(\d{1,9})/(\d{1,9}) \[")
 """The bar of the training steps or of an evaluation: done and in all. Bars of other work begin with its name."""
 COUNTED = "The output does not say at which step a loss was logged: steps are counted in {}."
@@ -114,8 +115,11 @@ def _placed(one: Pass) -> _Placed:
             return _Placed(entries, total)
     total = totals.most_common(1)[0][0]
     reached = max(bar.step for bar in one.bars if bar.total == total)
-    # Of bars of several lengths it is not known which is that of the training.
-    return _Placed(counted(one.printed, reached), total if len(totals) == 1 else None, SPREAD.format(reached))
+    # Bars of several lengths, or one that a run which returned has not come to the end of, may be those of something
+    # else than the training.
+    returned = ended([entry for _, entry in one.printed]) and reached < total
+    known = len(totals) == 1 and not returned
+    return _Placed(counted(one.printed, reached), total if known else None, SPREAD.format(reached))
 
 
 def _log(path: Path, run: Sequence[_Placed], title: str) -> Log:
@@ -155,8 +159,9 @@ def _by_epochs(path: Path, printed: Printed, plan: Plan) -> list[Log]:
 def _printed(text: str) -> Iterator[tuple[int, Entry]]:
     """Every printed mapping with a loss. Newer versions print numbers as texts."""
     for found in PRINTED.finditer(text):
+        whole = found[0] if found[0].endswith("}") else f"{found[0].rpartition(',')[0]}}}"
         with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):
-            entry = _mapping(ast.parse(OBJECT.sub("None", found[0]), mode="eval").body)
+            entry = _mapping(ast.parse(OBJECT.sub("None", whole), mode="eval").body)
             if any(name.endswith("loss") for name in entry):
                 yield found.end(), entry
 
