@@ -157,6 +157,8 @@ def base(chance: Chance, some: tuple[Donor, ...], *, least: int = 24, most: int 
     scale, shift = min(chance.uniform(0.5, 1.6), 6 / donor.trend[0]), chance.uniform(0, 0.8)
     begin = int(chance.integers(len(donor.residuals)))
     residuals = np.roll(np.resize(donor.residuals, max(count, len(donor.residuals))), begin)[:count]
+    # No loss of a model that learns comes again to the last digit, as where a log is longer than its donor.
+    residuals = residuals + 1e-7 * np.arange(count)
     most = min(LOUDER[1], max(1.0, LOUDEST / donor.noise))
     times = chance.uniform(LOUDER[0], most)
     return Base(trend * scale + shift, times * residuals, lrs, norms, donor.every, donor, times)

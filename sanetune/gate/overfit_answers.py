@@ -27,6 +27,9 @@ DECAY = (0.05, 0.1)
 """Weight decay that is used against overfitting: the lower for LoRA, whose matrices are small."""
 FEW = 2_000
 """Training rows up to which validation loss and the quality of answers may part: LIMA's were 1,000, s1's too."""
+EPOCHS = "train.num_train_epochs"
+NO_MAXIMUM = {"train.max_steps": -1}
+"""What lets the epochs count."""
 LONG = 1_000
 """Mean tokens in the loss of a row, from which its answers are long: those of reasoning data have several thousand."""
 
@@ -63,6 +66,7 @@ class _Known:
         lora: Learning rate of a LoRA adapter, and where it comes from.
         keeps_best: Whether the weights at the minimum are those that the run ends with.
         saves: Whether checkpoints are saved.
+        by_steps: Whether a maximum of steps is set, which counts before the epochs.
     """
 
     lr: float | None = None
@@ -73,6 +77,7 @@ class _Known:
     lora: tuple[float, str] | None = None
     keeps_best: bool = False
     saves: bool = True
+    by_steps: bool | None = None
 
 
 def overfit_answers(finding: Finding, config: Config, sizes: RunSizes) -> list[OverfitAnswer]:
@@ -95,6 +100,7 @@ def overfit_answers(finding: Finding, config: Config, sizes: RunSizes) -> list[O
         lora=learning_rate("lora", model.parameters, model.hidden),
         keeps_best=bool(train.get("load_best_model_at_end")),
         saves=train.get("save_strategy") != "no",
+        by_steps=int(train.get("max_steps") or -1) > 0,
     )
     return _answers(finding, known)
 
@@ -107,13 +113,14 @@ def answers_of_log(finding: Finding, arguments: Mapping[str, object] | None = No
         arguments: Those of its trainer by name, as far as the log has them.
     """
     lr, given = finding.numbers.get("planned_rate"), arguments or {}
-    decay = given.get("weight_decay")
+    decay, steps = given.get("weight_decay"), given.get("max_steps")
     known = _Known(
         lr=lr if lr and math.isfinite(lr) and lr > 0 else None,
         decay=float(decay) if isinstance(decay, int | float) and math.isfinite(decay) else None,
         full=False if given.get("peft_config") else None,
         keeps_best=given.get("load_best_model_at_end") is True,
         saves=given.get("save_strategy") != "no",
+        by_steps=float(steps) > 0 if isinstance(steps, int | float) else None,
     )
     return _answers(finding, known)
 
@@ -128,20 +135,25 @@ def answers_of_trainer(finding: Finding, trainer: Trainer) -> list[OverfitAnswer
         rows=len(rows) if isinstance(rows, Sized) else 0,
         keeps_best=bool(trainer.args.load_best_model_at_end),
         saves=trainer.args.save_strategy != "no",
+        by_steps=trainer.args.max_steps > 0,
     )
     return _answers(finding, known)
 
 
 def with_answers(report: Report, answers: Callable[[Finding], list[OverfitAnswer]]) -> Report:
     """Return the report with the answers to each finding of :data:`CHECK` that asks for something to be done."""
+
+    def answered(finding: Finding) -> Finding:
+        some = [answer.to_json() for answer in answers(finding)]
+        fix = dict(finding.fix)
+        # Fewer epochs alone do nothing where a maximum of steps is set.
+        if EPOCHS in fix and any(one["change"].items() >= NO_MAXIMUM.items() for one in some):
+            fix |= NO_MAXIMUM
+        return replace(finding, answers=some, fix=fix)
+
     return replace(
         report,
-        findings=[
-            replace(one, answers=[answer.to_json() for answer in answers(one)])
-            if one.check == CHECK and one.verdict in BAD
-            else one
-            for one in report.findings
-        ],
+        findings=[answered(one) if one.check == CHECK and one.verdict in BAD else one for one in report.findings],
     )
 
 
@@ -154,7 +166,8 @@ def _answers(finding: Finding, known: _Known) -> list[OverfitAnswer]:
     if step > 0 and per_epoch:
         epochs = float(f"{step / per_epoch:.2g}")
         words = f"Train for {epochs:g} epochs: the minimum was there, and the learning rate will then be down."
-        answers.append(OverfitAnswer("fewer epochs", words, {"train.num_train_epochs": epochs, "train.max_steps": -1}))
+        no_maximum = {} if known.by_steps is False else NO_MAXIMUM
+        answers.append(OverfitAnswer("fewer epochs", words, {EPOCHS: epochs, **no_maximum}))
     return [*answers, *_of_settings(known), *_of_data(known)]
 
 

@@ -29,13 +29,23 @@ def test_a_full_run_gets_every_answer_with_its_values() -> None:
     changes = {one.name: dict(one.change) for one in found}
     assert changes == {
         "the checkpoint at the minimum": {"train.load_best_model_at_end": True},
-        "fewer epochs": {"train.num_train_epochs": 1.5, "train.max_steps": -1},
+        "fewer epochs": {"train.num_train_epochs": 1.5},
         "a lower learning rate": {"train.learning_rate": 6.7e-6},
         "weight decay": {"train.weight_decay": 0.1},
         "LoRA": {"model.adapter": "lora", "train.learning_rate": 3e-4},
         "more data": {},
     }
     assert "50,000" in next(one.words for one in found if one.name == "more data")
+
+
+@pytest.mark.parametrize(("steps", "more"), [(-1, {}), (400, {"train.max_steps": -1})])
+def test_fewer_epochs_count_where_a_maximum_of_steps_is_set(steps: int, more: dict[str, int]) -> None:
+    found = overfit_answers(finding(), config(max_steps=steps), sizes(train_examples=9_000))
+    change = {"train.num_train_epochs": 1.5, **more}
+    assert dict(next(one.change for one in found if one.name == "fewer epochs")) == change
+    proposed = Finding(CHECK, Verdict.FAIL, "", fix={"train.num_train_epochs": 1.5}, numbers=finding().numbers)
+    (answered,) = with_answers(Report([proposed]), lambda one: found).findings
+    assert answered.fix == change
 
 
 def test_a_run_that_keeps_its_best_weights_is_not_told_to() -> None:

@@ -289,7 +289,5 @@ def _fix(n: dict[str, Any]) -> dict[str, Any]:
         return fixes.lower_lr(n["planned_rate"])
     fix = keep_best(n["validation_name"])
     if n["steps_per_epoch"] and 0 < n["steps_per_epoch"] < math.inf:
-        # A maximum of steps would count, not the epochs.
         fix["train.num_train_epochs"] = float(f"{n['lowest_step'] / n['steps_per_epoch']:.2g}")
-        fix["train.max_steps"] = -1
     return fix

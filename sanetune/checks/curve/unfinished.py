@@ -33,6 +33,8 @@ schedule are another run, which no log shows.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
@@ -56,7 +58,7 @@ from sanetune.curves.robust import level, noise, slope
 from sanetune.finding import Judgement, Measurement, passed, warned
 
 if TYPE_CHECKING:
-    from sanetune.curves.series import Curve
+    from sanetune.curves.series import Curve, Evaluation
 
 FIX = "none"
 VERSION = 5
@@ -69,8 +71,11 @@ LIMITS = {
     "even": Limit(0.095, "of the fall in all, from which on a fall of held-out rows has not slowed down: an even one"
                          " has 0.125; the next three limits count then, and not `held_inexact`"),
     "even_fall": Limit(0.02, "of the held-out loss in the last eighth, beside that"),
+    "even_half": Limit(0.4, "of the fall since the first evaluation, that is in the second half of the steps: an even"
+                             " one has 0.5; single falls at the end have less"),
+    "even_times": Limit(1.5, "times the fall before it, that the last one is at most: more is a single low evaluation"),
     "even_learned": Limit(0.1, "of the held-out loss that it has fallen by in all, beside that"),
-    "even_evaluations": Limit(5, "evaluations that show it, each below the one before"),
+    "even_evaluations": Limit(5, "evaluations that show it, each of all of them below the one before"),
     "training": Limit(0.15, "undertrained: the last eighth still falls by more than 15 % (logs/wild)"),
     "learned": Limit(0.02, "of the fall in all; a run that falls evenly has 0.125, one stopped on its steep part 0.03"),
     "sure": Limit(3.0, "standard errors"),
@@ -120,6 +125,9 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "of_learned": (before - now) / (highest - now) if highest > now else 0.0,
             "learned": (highest - now) / highest if highest > 0 else 0.0,
             "falling": _falling(curve),
+            "evaluations": len(evaluations),
+            "in_second_half": _in_second_half(curve),
+            "last_times": _last_times(evaluations),
             "sure": sure,
             "lr_left": lrs[-1] / max(lrs) if lrs and max(lrs) > 0 else 1.0,
             "end": now,
@@ -136,6 +144,25 @@ def _falling(curve: Curve) -> int:
     while count < len(losses) and losses[-count] < losses[-count - 1]:
         count += 1
     return count if losses else 0
+
+
+def _in_second_half(curve: Curve) -> float:
+    """The share of the fall from the first evaluation to the last that is made in the second half of those steps."""
+    evaluations = finite(curve.validation)
+    if len(evaluations) < 3 or evaluations[0].loss <= evaluations[-1].loss:
+        return 0.0
+    first, last = evaluations[0], evaluations[-1]
+    middle = (first.step + last.step) / 2
+    before = min(evaluations, key=lambda one: abs(one.step - middle))
+    return (before.loss - last.loss) / (first.loss - last.loss)
+
+
+def _last_times(evaluations: Sequence[Evaluation]) -> float:
+    """The last fall per step as times the one before; infinite where that was none."""
+    if len(evaluations) < 3:
+        return math.inf
+    before, last = ((a.loss - b.loss) / (b.step - a.step) for a, b in pairwise(evaluations[-3:]))
+    return last / before if before > 0 else math.inf
 
 
 def _learning_rates(curve: Curve) -> list[float]:
@@ -217,7 +244,9 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
 
 def _even(n: dict[str, Any], limits: Limits) -> bool:
     """Whether held-out rows fall to the end as fast as before."""
-    if n["source"] != HELD_OUT or n["falling"] < limits["even_evaluations"] or n["lr_left"] <= limits["decayed"]:
+    throughout = n["falling"] == n["evaluations"] and n["evaluations"] >= limits["even_evaluations"]
+    if n["source"] != HELD_OUT or not throughout or n["lr_left"] <= limits["decayed"]:
         return False
     enough = n["fall"] >= limits["even_fall"] and n["learned"] >= limits["even_learned"]
-    return bool(enough and n["of_learned"] >= limits["even"])
+    even = n["in_second_half"] >= limits["even_half"] and n["last_times"] <= limits["even_times"]
+    return bool(enough and even and n["of_learned"] >= limits["even"])

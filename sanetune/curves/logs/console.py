@@ -21,7 +21,7 @@ from sanetune.curves.logs.console_passes import Bar, Pass, Printed, passes_of
 from sanetune.curves.logs.console_steps import at_epochs, counted, finer, once
 from sanetune.curves.logs.entries import Entry
 from sanetune.curves.logs.log import Log, number_in
-from sanetune.curves.logs.passes import ended, split, went_on
+from sanetune.curves.logs.passes import split, went_on
 from sanetune.curves.logs.plans import Plan, plans_in
 from sanetune.curves.logs.watch_words import endings
 
@@ -115,10 +115,9 @@ def _placed(one: Pass) -> _Placed:
             return _Placed(entries, total)
     total = totals.most_common(1)[0][0]
     reached = max(bar.step for bar in one.bars if bar.total == total)
-    # Bars of several lengths, or one that a run which returned has not come to the end of, may be those of something
-    # else than the training.
-    returned = ended([entry for _, entry in one.printed]) and reached < total
-    known = len(totals) == 1 and not returned
+    # Bars of several lengths, or behind all losses, may be those of something else than the training.
+    last = max(place for place, entry in one.printed if "loss" in entry) if one.printed else 0
+    known = len(totals) == 1 and any(bar.at < last for bar in one.bars)
     return _Placed(counted(one.printed, reached), total if known else None, SPREAD.format(reached))
 
 
