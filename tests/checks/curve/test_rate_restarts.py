@@ -36,3 +36,12 @@ def test_a_warm_up_from_zero_is_no_restart_however_seldom_it_is_logged(every: in
 @pytest.mark.parametrize("every", [1, 5, 10])
 def test_a_second_warm_up_is_one(every: int) -> None:
     assert verdict([*cosine(200, every), *cosine(200, every)]) is Verdict.WARN
+
+
+@pytest.mark.parametrize("every", [1, 5])
+def test_straight_falls_that_begin_anew_are_no_cosine_cycles(every: int) -> None:
+    """A run that was continued with another one's schedule looks like two equal cycles, but for their shape."""
+    straight = [1e-4 * (1 - step / 100) for step in range(101)][::every]
+    assert verdict([*straight, *straight[:-1]]) is Verdict.WARN
+    cycles = [0.5e-4 * (1 + math.cos(math.pi * (step % 100) / 100)) for step in range(200)][::every]
+    assert verdict(cycles) is Verdict.PASS

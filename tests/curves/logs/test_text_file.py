@@ -1,0 +1,78 @@
+"""What people paste: copied tables, parts of files, mappings that a terminal has cut, and records printed twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sanetune.curves.logs.find import logs
+from sanetune.curves.logs.log import Log
+
+
+def pasted(tmp_path: Path, text: str, name: str = "pasted.txt") -> Log:
+    (tmp_path / name).write_text(text)
+    (log,) = logs(tmp_path / name)
+    return log
+
+
+TABLE = "Step\tTraining Loss\tValidation Loss\n20\t2.5\t2.25\n\n40\t2.0\t2.125\n60\t1.5\t2.0625\n"
+
+
+def test_a_table_that_was_copied_from_a_notebook_is_its_log(tmp_path: Path) -> None:
+    curve = pasted(tmp_path, f"It trains.\n[60/80 09:26 < 03:00, 1.0 it/s, Epoch 3/4]\n{TABLE}Done.\n").curve()
+    assert [(point.step, point.loss, point.epoch) for point in curve.points] == [(20, 2.5, 1), (40, 2, 2), (60, 1.5, 3)]
+    assert [one.loss for one in curve.validation] == [2.25, 2.125, 2.0625]
+    assert (curve.total_steps, curve.sampled) == (80, True)
+
+
+def test_what_a_trainer_prints_before_its_first_step_is_the_plan(tmp_path: Path) -> None:
+    banner = "   \\\\   /|    Num examples = 521 | Num Epochs = 2 | Total steps = 1,000\n"
+    curve = pasted(tmp_path, banner + TABLE).curve()
+    assert (curve.total_steps, curve.points[0].epoch) == (1000, 0.04)
+    lines = "Num Epochs = 2\nTotal optimization steps = 400\n" + "".join(
+        f"{{'loss': {3 - epoch}, 'epoch': {epoch}}}\n" for epoch in (0.25, 0.5, 0.75)
+    )
+    curve = pasted(tmp_path, lines).curve()
+    assert [point.step for point in curve.points] == [50, 100, 150] and curve.total_steps == 400
+
+
+def test_a_part_of_a_json_log_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    whole = json.dumps([{"epoch": i / 4, "loss": 3 - i / 4, "step": 10 * i} for i in range(1, 7)], indent=2)
+    part = whole[whole.index("{", 10) : whole.rindex("{")]
+    assert [point.step for point in pasted(tmp_path, part).curve().points] == [20, 30, 40, 50]
+
+
+def test_a_mapping_that_a_terminal_has_cut_is_read_up_to_the_cut(tmp_path: Path) -> None:
+    lines = []
+    for n in range(1, 5):
+        lines += [f"{{'loss': {3 - n / 4}, 'epoch': {n / 4}}}"]
+        lines += [f"{{'eval_loss': {3 - n / 8}, 'epoch': {n / 4}, 'eval_runtime': 2159.3, 'eval_step"]
+    curve = pasted(tmp_path, "\n".join(lines) + "\n").curve()
+    assert [one.loss for one in curve.validation] == [3 - n / 8 for n in range(1, 5)]
+    assert [point.loss for point in curve.points] == [3 - n / 4 for n in range(1, 5)]
+
+
+def test_a_record_that_two_callbacks_print_is_one(tmp_path: Path) -> None:
+    lines = []
+    for n in range(1, 5):
+        lines += [f"INFO - callbacks: {{'loss': {3 - n / 4:.4f}, 'learning_rate': 5.0000e-05, 'epoch': {n / 4:.2f}}}"]
+        lines += [f"{{'loss': {3 - n / 4}, 'grad_norm': 0.5, 'learning_rate': 4.9999e-05, 'epoch': {n / 4}}}"]
+    curve = pasted(tmp_path, "\n".join(lines) + "\n").curve()
+    assert [(point.step, point.loss, point.grad_norm) for point in curve.points] == [
+        (n, 3 - n / 4, 0.5) for n in range(1, 5)
+    ]
+
+
+def test_bars_behind_all_losses_do_not_say_how_long_the_training_was(tmp_path: Path) -> None:
+    lines = "".join(f"{{'loss': {3 - epoch}, 'epoch': {epoch}}}\n" for epoch in (0.5, 1.0, 1.5, 2.0))
+    bars = "\n".join(f" 20%|██  | {step}/500 [06:52<28:05,  4.21s/it]" for step in (100, 101, 111))
+    end = "{'train_runtime': 9.0, 'train_loss': 1.5, 'epoch': 2.0}\n"
+    assert pasted(tmp_path, f"{lines}{bars}\n{end}").total_steps is None
+
+
+@pytest.mark.parametrize("name", ["README.md", "notes.txt"])
+def test_the_name_of_a_text_does_not_matter(tmp_path: Path, name: str) -> None:
+    text = "| Step | Loss |\n|---|---|\n| 10 | 2.5 |\n| 20 | 2.0 |\n"
+    assert [point.step for point in pasted(tmp_path, text, name).curve().points] == [10, 20]
