@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bench.curves.unseen.__main__ import curve_of
 from bench.curves.unseen.__main__ import read as read_logs
@@ -43,10 +44,12 @@ class PublicRun:
     Attributes:
         name: Its repository.
         curve: Its curve; the first evaluation stands for the base.
+        planned: Learning rate of each step by the trainer's arguments, as a share of the peak; empty: not known.
     """
 
     name: str
     curve: Curve
+    planned: Sequence[float] = ()
     fault: str = ""
 
     @property
@@ -72,10 +75,11 @@ class PublicRun:
 
     @property
     def lrs(self) -> list[float]:
-        """Learning rate of each step: that of the next record which has one; 1 throughout where none has."""
+        """Learning rate of each step: that of the next record which has one, else that of the schedule that a trainer's
+        arguments name; 1 throughout where neither is known."""
         logged = [(one.step, one.lr) for one in self.curve.points if one.lr is not None and math.isfinite(one.lr)]
         if not logged:
-            return [1.0] * self.steps
+            return self.planned or [1.0] * self.steps
         steps = [step for step, _ in logged]
         return [logged[min(bisect_left(steps, step), len(logged) - 1)][1] for step in range(1, self.steps + 1)]
 
@@ -92,10 +96,11 @@ class PublicRun:
 
 def read() -> list[PublicRun]:
     """The logs that have enough evaluations."""
-    return [run for log in read_logs() if (run := _run(log["repository"], curve_of(log))) is not None]
+    found = (_run(log["repository"], curve_of(log), log.get("arguments", {})) for log in read_logs())
+    return [run for run in found if run is not None]
 
 
-def _run(name: str, curve: Curve) -> PublicRun | None:
+def _run(name: str, curve: Curve, arguments: Mapping[str, Any]) -> PublicRun | None:
     evaluations = [one for one in curve.validation if 0 < one.loss < math.inf and one.step > 0]
     points = [one for one in curve.points if math.isfinite(one.loss)]
     if len(evaluations) < FEWEST or not points or points[0].loss <= 0:
@@ -104,7 +109,21 @@ def _run(name: str, curve: Curve) -> PublicRun | None:
     # Training rows may be easier ones: a base below the first evaluation would be a lowest that no evaluation had.
     base = Evaluation(0, max(points[0].loss, evaluations[0].loss))
     kept = [one for one in points if one.step <= end]
-    return PublicRun(name, replace(curve, points=kept, validation=[base, *evaluations], total_steps=end))
+    planned = _schedule(curve, arguments)[:end]
+    return PublicRun(name, replace(curve, points=kept, validation=[base, *evaluations], total_steps=end), planned)
+
+
+def _schedule(curve: Curve, arguments: Mapping[str, Any]) -> list[float]:
+    """The learning rate of each step of the plan, as a share of the peak; empty where the arguments do not say it."""
+    import torch
+    from transformers import get_scheduler
+
+    name, total = str(arguments.get("lr_scheduler_type", "")), curve.total_steps
+    if name not in ("linear", "cosine", "constant", "constant_with_warmup") or not total:
+        return []
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = get_scheduler(name, optimizer, curve.warmup_steps or 0, total)
+    return [float(schedule.lr_lambdas[0](step)) for step in range(total)]
 
 
 def seen(runs: Sequence[PublicRun]) -> list[Seen]:
