@@ -24,11 +24,10 @@ LONGEST = 2_000
 LOSS = re.compile("loss", re.IGNORECASE)
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 VALUE = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|[-+]?inf(?:inity)?|nan"
-PAIR = re.compile(
-    rf"([A-Za-z][A-Za-z_/.\- ()]*?)\s*(?:[:=]\s*)?[\[(]?\s*(?<![\w.])({VALUE})(?![\w.]*[A-Za-z\d])(?:\s*/\s*(\d+))?",
-    re.IGNORECASE,
+TOKEN = re.compile(
+    rf"(?<![\w.])({VALUE})(?![\w.]*[A-Za-z\d])(?:\s*/\s*(\d+))?|([A-Za-z][A-Za-z_/.]*)|([^\s()\[])", re.IGNORECASE
 )
-"""A name, its number, and what it is one of (``12/300``)."""
+"""A number, and what it is one of (``12/300``); a word of a name; or what ends a name."""
 BAR = re.compile(r"\|\s*(\d{1,9})/(\d{1,9})\s*\[")
 """What a bar of tqdm has done, and in all."""
 PHASE = re.compile(r"\b(Iter|Epoch)\((\w+)\)\s*\[\s*(\d+)(?:\s*/\s*(\d+))?\](?:\s*\[\s*(\d+)\s*/\s*(\d+)\])?")
@@ -50,7 +49,7 @@ MANY = 8
 OTHER_WORDS = frozenset({"curr", "current", "after", "forward", "pass", "this", "is", "of", "at", "the"})
 """Further words beside that of a loss."""
 COUNTED = "The lines do not say at which step a loss was logged: steps are counted in logged losses."
-READ = "Read from printed lines by their words: of a line whose names mean something else the numbers would be wrong."
+READ = "Read from printed lines by the words in them: the losses and steps below are what they call so."
 
 
 def runs_in(path: Path, text: str) -> list[Log]:
@@ -96,17 +95,14 @@ def _line(text: str) -> _Line | None:
         is_validation = phase[2].lower() in VALIDATION_WORDS
         _set_phase(line, phase)
         text = text[phase.end() :]
-    for found in PAIR.finditer(text):
-        words, value = _words(found[1]), number_in(found[2])
-        if value is None:
-            continue
+    for words, value, of in _pairs(text):
         name = _loss_of(words, is_after_loss)
         is_after_loss = bool(name)
         if name:
             line.losses.setdefault(VALIDATION_LOSS if is_validation else name, value)
         elif words in STEP_WORDS and value >= 0 and value.is_integer():
             line.places.setdefault(STEP_WORDS.index(words), int(value))
-            line.total = int(found[3]) if found[3] else line.total
+            line.total = of or line.total
         elif other := _other_of(words):
             line.others.setdefault(other, value)
         elif words in TOTAL_WORDS and value > 0 and value.is_integer():
@@ -126,10 +122,25 @@ def _set_phase(line: _Line, phase: re.Match[str]) -> None:
         line.others["epoch"] = line.places[0] / per_epoch
 
 
-def _words(name: str) -> set[str]:
-    """The words of a name: ``[RANK 0] INFO - train/loss`` has the last ones."""
-    last = re.split(r"\s[-|]\s", name)[-1]
-    return set(re.findall(r"[a-z]+", last.lower())) - {"cur"}
+def _pairs(text: str) -> Iterator[tuple[set[str], float, int | None]]:
+    """Each number of a line with the words of the name before it, and what it is one of.
+
+    >>> [(sorted(words), value) for words, value, _ in _pairs("[RANK 0] INFO - train/loss: 1.5, lr 2e-05 in 3s")]
+    [(['rank'], 0.0), (['loss', 'train'], 1.5), (['lr'], 2e-05)]
+    """
+    name: set[str] = set()
+    ended = False
+    for found in TOKEN.finditer(text):
+        number_text, of, word, mark = found.groups()
+        if word:
+            # What follows a name and its colon is a number, or another name.
+            name = set() if ended else name
+            name.update(one for one in re.split(r"[^a-z]+", word.lower()) if one)
+        elif number_text and name and (value := number_in(number_text)) is not None:
+            yield name, value, int(of) if of else None
+        ended = mark is not None and mark in ":="
+        # A comma, a dash between two names, the end of a bracket.
+        name = name if word or ended else set()
 
 
 def _loss_of(words: set[str], after_loss: bool) -> str:

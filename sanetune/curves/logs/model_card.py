@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ ARGUMENTS = {
     "lr_scheduler_warmup_ratio": "warmup_ratio",
 }
 """A name in the card -> the argument of transformers. The others have the names of their arguments."""
+RULE = re.compile(r"^[ \t>]*\|?[ \t]*:?-{2,}:?[ \t]*\|", re.MULTILINE)
+"""The line below the header of a table, without which a long output is not parsed."""
 SAME = frozenset({"learning_rate", "gradient_accumulation_steps", "lr_scheduler_type", "seed", "weight_decay"})
 
 
@@ -35,6 +38,8 @@ def tables_in(path: Path, text: str) -> list[Log]:
         path: The file that it is from.
         text: All of it.
     """
+    if not RULE.search(text):
+        return []
     tables, items = _parsed(text)
     arguments = _arguments(items)
     return [_log(path, rows, arguments) for table in tables if (rows := entries_in(table))]

@@ -40,9 +40,9 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_the_lines_of_a_program_are_its_losses_by_step(tmp_path: Path, form: str) -> None:
     losses = [2.5 - 0.0625 * step for step in range(10)]
-    lines = [FORMS[form].format(step=step, iteration=step, loss=loss) for step, loss in enumerate(losses, 1)]
+    lines = [FORMS[form].format(step=step, iteration=step, loss=loss) for step, loss in enumerate(losses, 70)]
     curve = printed(tmp_path, "\n".join(["Loading model, loss scale: 65536", *lines])).curve()
-    assert [(point.step, point.loss) for point in curve.points] == list(enumerate(losses, 1))
+    assert [(point.step, point.loss) for point in curve.points] == [(70 + n, loss) for n, loss in enumerate(losses)]
     assert not curve.validation
     assert all(point.lr in (None, 2e-5) for point in curve.points)
 
@@ -57,6 +57,13 @@ def test_validation_losses_of_lines_are_evaluations(tmp_path: Path) -> None:
     curve = printed(tmp_path, "\n".join(lines)).curve()
     assert [(one.step, one.loss) for one in curve.validation] == [(1, 2.48), (50, 2.125)]
     assert [point.step for point in curve.points] == [10, 20, 30, 40, 50]
+
+
+def test_a_word_before_a_colon_is_not_part_of_the_next_name(tmp_path: Path) -> None:
+    lines = [f"[trainer] eval: train loss {3 - i / 8}, val loss {3 - i / 16}" for i in range(4)]
+    curve = printed(tmp_path, "\n".join(lines)).curve()
+    assert [point.loss for point in curve.points] == [3 - i / 8 for i in range(4)]
+    assert [one.loss for one in curve.validation] == [3 - i / 16 for i in range(4)]
 
 
 def test_a_validation_loss_that_each_line_repeats_is_one_evaluation(tmp_path: Path) -> None:
