@@ -50,6 +50,10 @@ NEUTRAL_WORDS = frozenset(
 """Words of a loss's name that do not say of which rows it is: ``epoch/train_loss``, ``metrics/batch_loss``."""
 
 
+SUMMARY = re.compile(r"(train/)?train_loss")
+"""The mean of all steps, which a Trainer logs once, when training has returned. ``train/loss`` is that of a step."""
+
+
 def renamed(entries: Sequence[Mapping[str, object]]) -> list[Entry]:
     """The entries under the names of transformers; names that mean nothing here stay.
 
@@ -96,11 +100,7 @@ def _choice(counts: Mapping[str, int]) -> dict[str, str]:
 
 
 def _first(counts: Mapping[str, int], patterns: Sequence[str]) -> str | None:
-    """The name that the first pattern with any matches; of several the one that was logged most often.
-
-    ``train_loss`` is logged once at the end of a run of transformers, as the mean of all steps: one value of many is
-    no curve.
-    """
+    """The name that the first pattern with any matches; of several the one that was logged most often."""
     for pattern in patterns:
         if best := _most([name for name in counts if re.fullmatch(pattern, name.strip().lower())], counts):
             return best
@@ -108,9 +108,10 @@ def _first(counts: Mapping[str, int], patterns: Sequence[str]) -> str | None:
 
 
 def _most(names: Sequence[str], counts: Mapping[str, int]) -> str | None:
-    """The name that was logged most often, of several the shortest; None where that is one value of many."""
+    """The name that was logged most often, of several the shortest; None where it is that of a summary, one value beside
+    metrics with many."""
     best = max(names, key=lambda name: (counts[name], -len(name)), default=None)
-    if best and "train" in best.lower() and counts[best] == 1 and max(counts.values()) > 2:
+    if best and SUMMARY.fullmatch(best.strip().lower()) and counts[best] == 1 and max(counts.values()) > 2:
         return None
     return best
 

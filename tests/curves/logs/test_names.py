@@ -82,6 +82,13 @@ def test_the_mean_of_a_run_that_its_last_entry_holds_is_no_curve() -> None:
     )
 
 
+@pytest.mark.parametrize("loss", ["train/loss", "Loss/train", "training_loss", "train/lm_loss", "epoch/train_loss"])
+def test_a_step_that_is_the_only_one_with_a_training_loss_is_kept_beside_many_evaluations(loss: str) -> None:
+    evaluations: list[Entry] = [{"train/global_step": step, "eval/loss": 2.0} for step in (5, 10, 15, 20)]
+    logged = {"train/global_step": 10, loss: 2.0, "train/learning_rate": 1e-5, "train/grad_norm": 1.0}
+    assert renamed([*evaluations, logged])[-1] == {"step": 10, "loss": 2.0, "learning_rate": 1e-5, "grad_norm": 1.0}
+
+
 def test_of_several_validation_sets_the_one_of_transformers_comes_first() -> None:
     entry = {"eval_b_loss": 1.0, "eval_loss": 2.0}
     assert validation_loss_names([entry, {"eval_b_loss": 1.0}]) == ["eval_loss", "eval_b_loss"]
