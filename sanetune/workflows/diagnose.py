@@ -27,7 +27,7 @@ from sanetune.gate.validation_sets import judge_sets
 from sanetune.gate.watch_report import WatchFinding
 from sanetune.text import shortest_path
 from sanetune.workflows.diagnose_answers import answers_to, by_loss, unlike_known
-from sanetune.workflows.diagnose_folder import ended_by, saved_steps, watch_findings
+from sanetune.workflows.diagnose_folder import ended_by, saved_steps, watch_findings, with_facts
 
 EVIDENCE = "curve"
 LEVEL = "log"
@@ -111,7 +111,7 @@ def diagnose(
             on_unread(error)
             continue
         for log in read:
-            curve = log.curve()
+            curve = with_facts(log.curve(), log)
             curve = replace(curve, ended_by=ended_by(log, curve))
             best = best_checkpoint(curve, saved_steps(log))
             found = _judged(checks, curve)

@@ -1,23 +1,73 @@
-"""What the folder of a run has beside its log: its checkpoints, what the watch had found, and whether that ended it."""
+"""What the folder of a run has beside its log: its plan, its model's vocabulary, its checkpoints, what the watch had
+found, and whether that ended it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from sanetune.config.load import load
 from sanetune.curves.changes import last_step
 from sanetune.curves.logs import watch_words
 from sanetune.curves.logs.find import checkpoints
 from sanetune.curves.logs.log import Log
+from sanetune.curves.logs.metrics import is_ours
 from sanetune.curves.logs.tensorboard_events import KIND as TENSORBOARD
+from sanetune.curves.logs.trainer_state import KIND as TRAINER_STATE
 from sanetune.curves.series import Curve
-from sanetune.errors import RunError
+from sanetune.data.model_files import read_config
+from sanetune.errors import RunError, UserError
 from sanetune.finding import BAD
 from sanetune.gate.watch_report import WatchFinding, WatchReport
+from sanetune.planning.steps import warmup_steps
 from sanetune.runs import Run
 
 WITHIN = ("checkpoints", "tensorboard")
 """Folders in that of a run which hold logs of it."""
+CLIPPED_AT = 1.0
+"""Gradient norm at which a trainer clips where its configuration does not say."""
+
+
+def with_facts(curve: Curve, log: Log) -> Curve:
+    """Return the curve with what the folder of its run says of it, as the watch of the run had it: the vocabulary of
+    the model and, of our own run, the peak and warm-up of the learning rate and the norm at which it clips."""
+    home = _home(log)
+    facts = _planned(Run(home), curve.total_steps)
+    if facts or log.kind == TRAINER_STATE:
+        names = [str(facts.pop("model"))] if facts else []
+        folders = [*(Path(one).expanduser() for one in names), home / "model", home, *reversed(checkpoints(home))]
+        facts["vocab_size"] = next(filter(None, map(_vocabulary, folders)), None)
+    known = {name: value for name, value in facts.items() if value is not None and getattr(curve, name) is None}
+    return replace(curve, **known)
+
+
+def _planned(run: Run, total_steps: int | None) -> dict[str, Any]:
+    """What the configuration of our own run plans, by the names of a curve, and its model; none where there is no such
+    configuration beside such a record."""
+    try:
+        if not is_ours(run.metrics):
+            return {}
+        config = load(run.config)
+        given = config.train.given
+        warmup, peak = given.get("warmup_steps"), given.get("learning_rate")
+        return {
+            "model": config.model.name,
+            "planned_lr": None if peak is None else float(peak),
+            "warmup_steps": None if warmup is None or not total_steps else warmup_steps(float(warmup), total_steps),
+            "max_grad_norm": float(given.get("max_grad_norm", CLIPPED_AT)),
+        }
+    except (UserError, OSError, TypeError, ValueError):
+        return {}  # gone, or none of ours
+
+
+def _vocabulary(folder: Path) -> int | None:
+    """The tokens that the model in a folder can write, by its config.json; None where that does not say."""
+    config = read_config(folder)
+    text = config.get("text_config")
+    size = (text if isinstance(text, dict) else config).get("vocab_size")
+    return size if type(size) is int and size > 0 else None
 
 
 def saved_steps(log: Log) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from rich.console import Console
 from torch.utils.tensorboard import SummaryWriter
 
+from sanetune.curves.series import Curve
 from sanetune.finding import Finding, Verdict
 from sanetune.gate.watch import LiveFinding
 from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport
@@ -153,3 +155,44 @@ def test_printed_output_says_that_the_watch_ended_the_run(tmp_path: Path, printe
     finding = only(tmp_path / "train.log").report["curve-stopped-early"]
     assert finding.verdict is (Verdict.WARN if checks is None else Verdict.PASS)
     assert checks is None or f"sanetune's watch ({checks}) ended it" in finding.message
+
+
+def curve_of(run: Path) -> Curve:
+    (found,) = diagnose([run])
+    return found.curve
+
+
+def test_the_start_of_our_own_run_is_judged_by_the_vocabulary_of_its_model(tmp_path: Path) -> None:
+    run = our_run(tmp_path / "run")
+    assert curve_of(run).vocab_size == 2048
+    assert "2,048 tokens" in only(run).report["curve-start-high"].message
+    text = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(re.sub("name: [^,]+", "name: owner/not-here", text))
+    assert curve_of(run).vocab_size is None
+    saved = run / "checkpoints/checkpoint-20"
+    saved.mkdir(parents=True)
+    (saved / "config.json").write_text(json.dumps({"text_config": {"vocab_size": 300}, "vocab_size": 7}))
+    assert curve_of(run).vocab_size == 300
+
+
+def test_a_diagnosis_knows_what_our_own_run_has_planned(tmp_path: Path) -> None:
+    run = our_run(tmp_path / "run")
+    text = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(text.replace("num_train", "warmup_steps: 0.1, max_grad_norm: 0.5, num_train"))
+    (run / "state.json").write_text(json.dumps({"total_steps": 95}))
+    curve = curve_of(run)
+    assert (curve.planned_lr, curve.warmup_steps, curve.max_grad_norm) == (3e-3, 10, 0.5)
+    (run / "state.json").unlink()
+    assert curve_of(run).warmup_steps is None  # of a number of steps that is not known
+    (run / "config.yaml").write_text("no configuration of ours")
+    assert (curve_of(run).planned_lr, curve_of(run).vocab_size) == (None, None)
+
+
+def test_the_start_of_a_trainers_run_is_judged_by_the_vocabulary_of_its_checkpoint(tmp_path: Path) -> None:
+    state(tmp_path / "checkpoint-70", STOPPED, max_steps=400)
+    assert curve_of(tmp_path).vocab_size is None
+    (tmp_path / "checkpoint-70/config.json").write_text('{"vocab_size": 512}')
+    assert curve_of(tmp_path).vocab_size == 512
+    (tmp_path / "log.csv").write_text("step,loss\n" + "".join(f"{step},{3 - step / 9}\n" for step in range(1, 9)))
+    (tmp_path / "config.json").write_text('{"vocab_size": 7}')
+    assert curve_of(tmp_path / "log.csv").vocab_size is None  # a file of any origin, beside any model

@@ -108,8 +108,8 @@ def _first(counts: Mapping[str, int], patterns: Sequence[str]) -> str | None:
 
 
 def _most(names: Sequence[str], counts: Mapping[str, int]) -> str | None:
-    """The name that was logged most often, of several the shortest; None where it is that of a summary, one value beside
-    metrics with many."""
+    """The name that was logged most often, of several the shortest; None where it is that of a summary, one value
+    beside metrics with many."""
     best = max(names, key=lambda name: (counts[name], -len(name)), default=None)
     if best and SUMMARY.fullmatch(best.strip().lower()) and counts[best] == 1 and max(counts.values()) > 2:
         return None
