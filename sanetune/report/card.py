@@ -137,7 +137,8 @@ def _best(outcome: Outcome) -> str | None:
     if outcome.best_validation_loss is None:
         return None
     later = outcome.best_step is not None and outcome.best_step != outcome.steps
-    return f"{_rounded(outcome.best_validation_loss)}" + (f" at step {outcome.best_step:,}" if later else "")
+    worse = ", worse than the base" if outcome.is_worse_than_base else ""
+    return f"{_rounded(outcome.best_validation_loss)}" + (f" at step {outcome.best_step:,}" if later else "") + worse
 
 
 def compared_figures(comparison: Comparison) -> list[tuple[str, str, str]]:

@@ -31,13 +31,13 @@ STYLE: dict[str, Any] = {
 """How plots look, as matplotlib's settings."""
 
 
-def draw(curve: Curve, folder: Path, *, best_step: int | None = None) -> list[Path]:
+def draw(curve: Curve, folder: Path, *, lowest_step: int | None = None) -> list[Path]:
     """Draw ``loss``, ``learning_rate``, ``gradient_norm``, and ``curves`` (all three).
 
     Args:
         curve: Of one run.
         folder: Where the files are written; made if it is missing.
-        best_step: Optimizer step to mark on the validation curve.
+        lowest_step: Optimizer step to mark on the validation curve.
 
     Returns:
         The files written. A figure without a finite point is left out.
@@ -54,7 +54,7 @@ def draw(curve: Curve, folder: Path, *, best_step: int | None = None) -> list[Pa
         drawn = []
         for name, panel in panels.items():
             figure, axes = plt.subplots(figsize=(7.2, 4.0), layout="constrained")
-            if panel(axes, curve, best_step):
+            if panel(axes, curve, lowest_step):
                 drawn.append(panel)
                 written += write(figure, folder / name)
             plt.close(figure)
@@ -63,13 +63,13 @@ def draw(curve: Curve, folder: Path, *, best_step: int | None = None) -> list[Pa
                 1, len(drawn), figsize=(4.6 * len(drawn), 3.6), layout="constrained", squeeze=False
             )
             for panel, axes in zip(drawn, many[0], strict=True):
-                panel(axes, curve, best_step)
+                panel(axes, curve, lowest_step)
             written += write(figure, folder / "curves")
             plt.close(figure)
     return written
 
 
-def _loss(axes: Axes, curve: Curve, best_step: int | None) -> bool:
+def _loss(axes: Axes, curve: Curve, lowest_step: int | None) -> bool:
     steps, losses = _finite(training_losses(curve))
     evaluated_at, validation = _finite(evaluation_losses(curve.validation))
     _, *others = validation_losses(curve).items() or [("", [])]
@@ -82,12 +82,12 @@ def _loss(axes: Axes, curve: Curve, best_step: int | None) -> bool:
         axes.plot(evaluated_at, validation, color=VALIDATION, marker="o", markersize=4, label=decides, zorder=4)
     for other, points in others:
         axes.plot(*_finite(points), marker="s", markersize=3, linewidth=1.0, label=other)
-    if best_step in evaluated_at and len(evaluated_at) > 1:
-        best = validation[evaluated_at.index(best_step)]
-        axes.plot([best_step], [best], "o", markersize=10, markerfacecolor="none", color=VALIDATION, zorder=5)
-        below = -18 if best_step != evaluated_at[-1] else 10  # a curve that turns goes up on both sides
+    if lowest_step in evaluated_at and len(evaluated_at) > 1:
+        lowest = validation[evaluated_at.index(lowest_step)]
+        axes.plot([lowest_step], [lowest], "o", markersize=10, markerfacecolor="none", color=VALIDATION, zorder=5)
+        below = -18 if lowest_step != evaluated_at[-1] else 10  # a curve that turns goes up on both sides
         axes.annotate(
-            f"best {best:.3f}", (best_step, best), textcoords="offset points", xytext=(0, below), ha="center",
+            f"lowest {lowest:.3f}", (lowest_step, lowest), textcoords="offset points", xytext=(0, below), ha="center",
             color=VALIDATION, fontsize=9,
         )  # fmt: skip
     _mark_non_finite(axes, curve)
@@ -96,7 +96,7 @@ def _loss(axes: Axes, curve: Curve, best_step: int | None) -> bool:
     return True
 
 
-def _lr(axes: Axes, curve: Curve, best_step: int | None) -> bool:
+def _lr(axes: Axes, curve: Curve, lowest_step: int | None) -> bool:
     steps, lrs = _finite([(point.step, point.lr) for point in curve.points if point.lr is not None])
     if not lrs:
         return False
@@ -106,7 +106,7 @@ def _lr(axes: Axes, curve: Curve, best_step: int | None) -> bool:
     return True
 
 
-def _norm(axes: Axes, curve: Curve, best_step: int | None) -> bool:
+def _norm(axes: Axes, curve: Curve, lowest_step: int | None) -> bool:
     steps, norms = _finite(grad_norms(curve))
     if not norms:
         return False

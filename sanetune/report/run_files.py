@@ -29,14 +29,14 @@ class RunFiles:
             case RunStopped(run):
                 draw(run)
             case RunFinished(result) if self._started is not None:
-                draw(result.run, result.outcome.best_step)
+                draw(result.run, result.outcome.lowest and result.outcome.lowest[0])
                 write_model_card(result, self._started)
 
 
-def draw(run: Run, best_step: int | None = None) -> None:
-    """Draw the curves of ``run``, with the evaluation after optimizer step ``best_step`` marked."""
+def draw(run: Run, lowest_step: int | None = None) -> None:
+    """Draw the curves of ``run``, with the evaluation after optimizer step ``lowest_step`` marked."""
     if run.metrics.is_file():
-        plots.draw(curve(run.metrics), run.plots, best_step=best_step)
+        plots.draw(curve(run.metrics), run.plots, lowest_step=lowest_step)
 
 
 def write_model_card(result: Trained, started: RunStarted) -> None:

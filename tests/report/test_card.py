@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 from ruamel.yaml import YAML
 
 from sanetune.engine.adapters import Frozen
 from sanetune.engine.answer import Answer
+from sanetune.engine.base import Outcome
 from sanetune.engine.metrics import Record
 from sanetune.probes.results import Comparison, Sample
 from sanetune.report.card import Card, card_of, compared_figures, render
@@ -14,16 +16,16 @@ from sanetune.report.card import Card, card_of, compared_figures, render
 WHOLE = {"stopped_early": False, "best_step": 30, "validation_loss": 1.5}
 
 
-def a_card(base: str = "HuggingFaceTB/SmolLM2-135M", **ended: object) -> Card:
+def a_card(base: str = "HuggingFaceTB/SmolLM2-135M", **ended: Any) -> Card:
     config = SimpleNamespace(
         model=SimpleNamespace(name=base, revision="abc123", adapter=None, quantization=None),
         data=SimpleNamespace(train=[SimpleNamespace(path="rows.jsonl")], loss_on="assistant"),
         train=SimpleNamespace(given={"learning_rate": 2e-5, "num_train_epochs": 3.0, "output_dir": "/secret"}),
     )
-    outcome = SimpleNamespace(
-        steps=30, epochs=3.0, train_loss=1.23456, base_validation_loss=2.5, best_validation_loss=1.5,
-        loss_tokens=12345, records=[Record(30, 3.0, 61.7, "train", 1.2)], frozen=Frozen({}, 100, 200),
-        **{**WHOLE, **ended},
+    figures = {"base_validation_loss": 2.5, "best_validation_loss": 1.5, **WHOLE, **ended}
+    outcome = Outcome(
+        steps=30, epochs=3.0, train_loss=1.23456, resumed_from=None, seconds=60.0, tokens=23456, loss_tokens=12345,
+        records=[Record(30, 3.0, 61.7, "train", 1.2)], frozen=Frozen({}, 100, 200), **figures,
     )  # fmt: skip
     return card_of(
         config,
@@ -50,6 +52,13 @@ def test_a_run_that_ended_after_its_best_step_says_so() -> None:
     text = render(a_card(stopped_early=True, best_step=20, validation_loss=1.75))
     assert "| steps | 30, ended early |" in text
     assert "| validation loss, best | 1.5 at step 20 |" in text and "| validation loss at the end | 1.75 |" in text
+
+
+def test_a_loss_that_is_worse_than_the_base_is_not_given_as_the_best_without_saying_so() -> None:
+    text = render(a_card(best_validation_loss=2.75, validation_loss=2.75))
+    assert "| validation loss, best | 2.75, worse than the base |" in text
+    assert "worse" not in render(a_card())
+    assert "worse" not in render(a_card(base_validation_loss=None))
 
 
 def test_the_data_are_told_in_words_and_without_what_is_none() -> None:

@@ -22,7 +22,7 @@ def a_run(steps: int) -> Curve:
 
 @pytest.mark.parametrize("steps", [1, 10, 200])
 def test_every_curve_is_drawn_as_png_and_svg(tmp_path: Path, steps: int) -> None:
-    written = draw(a_run(steps), tmp_path, best_step=steps)
+    written = draw(a_run(steps), tmp_path, lowest_step=steps)
     names = [
         f"{name}.{kind}" for name in ("loss", "learning_rate", "gradient_norm", "curves") for kind in ("png", "svg")
     ]

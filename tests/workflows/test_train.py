@@ -36,9 +36,9 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[int | None]:
-    """The best step of each drawing."""
+    """The marked step of each drawing."""
     steps: list[int | None] = []
-    monkeypatch.setattr(plots, "draw", lambda records, folder, best_step=None: steps.append(best_step))
+    monkeypatch.setattr(plots, "draw", lambda records, folder, lowest_step=None: steps.append(lowest_step))
     return steps
 
 
@@ -63,7 +63,7 @@ def test_a_run_publishes_each_part_in_its_order(config: Config, drawn: list[int 
     assert records == result.outcome.records
     assert [event.step for event in events if isinstance(event, StepFinished)] == [1, 2]
     assert events[-1] == RunFinished(result)
-    assert drawn == [result.outcome.best_step]
+    assert result.outcome.lowest is not None and drawn == [result.outcome.lowest[0]]
     assert "generation" in (result.run.model / "README.md").read_text()
 
 

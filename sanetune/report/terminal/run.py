@@ -99,8 +99,8 @@ def show_end(run: Run, outcome: Outcome, comparison: Comparison, console: Consol
     done += "" if speed is None else f", {units.count(speed)} tokens/s without them"
     table.add_row("trained", done + (", stopped early" if outcome.stopped_early else ""))
     table.add_row("result", summary(comparison))
-    if outcome.best_step is not None and outcome.best_validation_loss is not None:
-        table.add_row("best", f"step {outcome.best_step:,}, validation loss {outcome.best_validation_loss:.3f}")
+    if row := _lowest(outcome):
+        table.add_row(*row)
     for number, line in enumerate(_watched(run)):
         table.add_row("" if number else "watch", line)
     for number, line in enumerate(_forgotten(run)):
@@ -115,6 +115,18 @@ def show_end(run: Run, outcome: Outcome, comparison: Comparison, console: Consol
     # Not wrapped, so that the commands can be copied.
     folder = shlex.quote(shortest_path(run.path))
     console.print(Text(f"Next: sanetune compare {folder}\n      sanetune chat {folder}", style="dim"), soft_wrap=True)
+
+
+def _lowest(outcome: Outcome) -> tuple[str, str] | None:
+    """Name and text of the line about the lowest validation loss: weights that are worse than the base are not best."""
+    if outcome.best_step is None or outcome.best_validation_loss is None or outcome.lowest is None:
+        return None
+    step, loss = outcome.lowest
+    words = f"step {step:,}, validation loss {loss:.3f}"
+    if not outcome.is_worse_than_base:
+        return "best", words
+    tuned = f"of tuned weights {outcome.best_validation_loss:.3f} at step {outcome.best_step:,}"
+    return "lowest", f"{words}, that of the base; {tuned}"
 
 
 def _watched(run: Run) -> list[Text]:

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
+from sanetune.engine.adapters import Frozen
+from sanetune.engine.base import Outcome
 from sanetune.engine.metrics import Record, to_line
 from sanetune.finding import Finding, Verdict
 from sanetune.gate.watch import LiveFinding
@@ -44,6 +46,27 @@ def the_end(run: Run) -> str:
     console = Console(file=StringIO(), width=200)
     show_end(Run(run.path), outcome, Comparison([], "base", "tuned"), console)  # type: ignore[arg-type]
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("base", "words"),
+    [
+        (8.21, "lowest   step 0, validation loss 8.210, that of the base; of tuned weights 20.419 at step 24"),
+        (20.5, "best     step 24, validation loss 20.419"),
+        (None, "best     step 24, validation loss 20.419"),
+    ],
+)
+def test_weights_that_are_worse_than_the_base_are_not_called_best(
+    tmp_path: Path, base: float | None, words: str
+) -> None:
+    outcome = Outcome(
+        steps=24, epochs=8.0, train_loss=22.0, validation_loss=20.419, best_step=24, best_validation_loss=20.419,
+        base_validation_loss=base, stopped_early=False, resumed_from=None, seconds=1.0, tokens=1, loss_tokens=1,
+        frozen=Frozen({}, 1, 1),
+    )  # fmt: skip
+    console = Console(file=StringIO(), width=200)
+    show_end(made(tmp_path / "run"), outcome, Comparison([], "base", "tuned"), console)
+    assert words in [line.strip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
 
 
 def test_the_end_says_again_what_the_watch_found(tmp_path: Path) -> None:
