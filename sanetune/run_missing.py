@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,7 +32,14 @@ def no_run(path: Path, is_run: Callable[[Path], bool]) -> RunError:
     if found := _runs(path, is_run):
         return RunError(f"{path} is not a run folder, it holds some.", remedy=_listed(found))
     message = f"{path} is not a run folder: it has no config.yaml and no metrics.jsonl."
-    return RunError(message, remedy=f"{WRITTEN}.")
+    other = f" For what another trainer logged there: `sanetune diagnose {shlex.quote(str(path))}`."
+    return RunError(message, remedy=f"{WRITTEN}.{other if _is_of_trainer(path) else ''}")
+
+
+def _is_of_trainer(folder: Path) -> bool:
+    """Whether another trainer has left its log in ``folder``, or been watched there."""
+    here = any((folder / name).is_file() for name in ("trainer_state.json", "watch.json"))
+    return here or next(folder.glob("checkpoint-*/trainer_state.json"), None) is not None
 
 
 def _runs(folder: Path, is_run: Callable[[Path], bool]) -> list[Path]:

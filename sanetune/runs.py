@@ -41,6 +41,8 @@ _OWN_FILES = (
     "outcome.json",
     "trained.json",
 )
+_OF_RUNS = frozenset(_OWN_FILES) - {"watch.json"}
+"""Those that show a run of ours: the watch writes its report into the folder of anybody's trainer, too."""
 _KEPT = ("clearance.json", "proof.json")
 """Written before the run starts, and kept when it starts again: training checks whether they fit, and writes them
 anew."""
@@ -241,7 +243,7 @@ class Run:
             names = {path.name for path in self.path.iterdir()} if self.path.is_dir() else set()
         except OSError:  # reported when the folder is written to
             return []
-        run = names & {*_OWN_FILES, *_OWN_FOLDERS}
+        run = names & {*_OF_RUNS, *_OWN_FOLDERS}
         return [] if run else sorted(names - {*_KEPT})
 
     def check_free(self, *, overwrite: bool = False) -> None:
@@ -306,7 +308,7 @@ class Run:
 
 
 def _is_run(folder: Path) -> bool:
-    return any((folder / name).is_file() for name in _OWN_FILES)
+    return any((folder / name).is_file() for name in _OF_RUNS)
 
 
 def versions(device: str | None = None) -> dict[str, str | None]:

@@ -74,6 +74,19 @@ def test_opening_needs_a_run(tmp_path: Path) -> None:
     assert Run.open(run.path).name == "run"
 
 
+@pytest.mark.parametrize("left", ["watch.json", "trainer_state.json", "checkpoint-10/trainer_state.json"])
+def test_the_folder_of_another_trainer_is_no_run_and_its_log_can_be_diagnosed(tmp_path: Path, left: str) -> None:
+    """The watch writes its report into whatever folder a trainer writes to."""
+    (tmp_path / left).parent.mkdir(exist_ok=True)
+    (tmp_path / left).write_text("{}")
+    with pytest.raises(RunError, match="not a run folder") as caught:
+        Run.open(tmp_path)
+    assert f"sanetune diagnose {tmp_path}" in caught.value.remedy
+    with pytest.raises(RunError, match="not a run folder: it holds"):
+        Run.create(tmp_path, overwrite=True)
+    assert (tmp_path / left).is_file()
+
+
 def test_versions_name_python_packages_and_device(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run")
     found = run.write_versions("cpu")
