@@ -67,12 +67,13 @@ def end_of(
         found = _beside_the_end(latest, experiments, last) if last else None
         if not (found and last):
             return None
-        view = _result(found, last, is_of_trial=found is experiments.outcome)
+        view = _result(found, last, latest, is_of_trial=found is experiments.outcome)
         return _with_notes(view, latest.notes) if latest and latest.notes else view
     found = latest or experiments.outcome
     if found is None:
         return None
-    text = outcome_text(found).removeprefix(f"{found.verdict}: ")
+    shown = found if found is latest or run is None else replace(found, there_is=_of_trial(found.there_is))
+    text = outcome_text(shown).removeprefix(f"{found.verdict}: ")
     verdict = UNDECIDED if found is latest and found.verdict not in TONES else found.verdict
     return EndView(found, verdict, _band(found), text, TONES.get(found.verdict, "skip"))
 
@@ -108,8 +109,13 @@ def _first(found: OutcomeForecast, step: int) -> OutcomeForecast:
     return replace(found, step=first.step, low=first.low, median=first.median, high=first.high, path=())
 
 
-def _result(found: OutcomeForecast, last: Evaluation, *, is_of_trial: bool) -> EndView:
-    """A forecast beside the loss that the run came to."""
+def _of_trial(loss: str) -> str:
+    """The words for a loss of the trial, whose rows are not all that the run is evaluated on."""
+    return f"{loss}, on the trial's rows"
+
+
+def _result(found: OutcomeForecast, last: Evaluation, latest: OutcomeForecast | None, *, is_of_trial: bool) -> EndView:
+    """A forecast beside the loss that the run came to, which has to be below that which the run itself was to reach."""
     interval = f"{loss_text(found.median)} ({loss_text(found.low)} to {loss_text(found.high)} with 80 %)"
     made = f"made at step {found.step:,}{' of the trial' if is_of_trial else ''}: {interval}"
     if last.step < found.total_steps:
@@ -122,11 +128,11 @@ def _result(found: OutcomeForecast, last: Evaluation, *, is_of_trial: bool) -> E
         verdict, tone = "as forecast", "pass"
     else:
         verdict, tone = ("lower than forecast", "skip") if last.loss < found.low else ("worse than forecast", "warn")
-    gets_there = last.loss < found.there
+    there, there_is = (found.there, _of_trial(found.there_is)) if latest is None else (latest.there, latest.there_is)
+    gets_there = last.loss < there
     text = (
         f"final validation loss {loss_text(last.loss)}; forecast {made}; it"
-        f" {'got' if gets_there else 'did not get'} below {loss_text(found.there)}"
-        f" ({one_line(found.there_is, LONGEST_REASON)})"
+        f" {'got' if gets_there else 'did not get'} below {loss_text(there)} ({one_line(there_is, LONGEST_REASON)})"
     )
     return EndView(found, verdict, _band(found), text, tone if gets_there else "warn")
 

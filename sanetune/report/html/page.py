@@ -166,6 +166,7 @@ def _environment() -> jinja2.Environment:
         "lr": units.lr,
         "loss": loss_text,
         "capital": lambda text: text[:1].upper() + text[1:],
+        "ended": lambda text: text if text.endswith((".", "!", "?", "…")) else f"{text}.",
         "set": lambda value: "unset" if value is None else shorten_middle(format.scalar(value), LONGEST_VALUE),
         "yaml": lambda fix: shorten_middle(format.yaml(fix), LONGEST_TRACE),
         "place": lambda witness: format.place(witness).replace(f"{os.getcwd()}{os.sep}", ""),

@@ -59,12 +59,42 @@ def test_a_finished_run_is_set_beside_the_forecast_of_its_trial(
 ) -> None:
     run = made(tmp_path / "run", phase="finished")
     trial = replace(FOUND, step=8, low=1.0, median=1.2, high=1.3, verdict="will not get there", there=1.05)
-    run.write_json(run.outcome, to_json(FOUND))
+    run.write_json(run.outcome, to_json(replace(FOUND, there=1.05)))
     found = end_of(run, Experiments(outcome=trial), Evaluation(40, loss), is_over=True)
     assert found is not None and (found.found, found.verdict, found.tone) == (trial, verdict, tone)
     assert found.text.startswith(f"final validation loss {loss:.3f}; forecast made at step 8 of the trial: 1.200 (")
     assert ("it got below 1.050 (a loss of 1.9)" in found.text) is (loss < 1.05)
     assert "will not get there" not in found.text
+
+
+def test_a_finished_run_is_judged_by_its_own_base_and_not_by_that_of_the_rows_of_its_trial(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", phase="finished")
+    run.write_json(run.outcome, to_json(replace(FOUND, step=40, there=1.5, there_is="below its base")))
+    trial = Experiments(outcome=replace(FOUND, step=8, there=1.7))
+    found = end_of(run, trial, Evaluation(40, 1.6), is_over=True)
+    assert found is not None and (found.verdict, found.tone) == ("as forecast", "warn")
+    assert found.text.endswith("it did not get below 1.500 (below its base)")
+    run.outcome.unlink()
+    found = end_of(run, trial, Evaluation(40, 1.6), is_over=True)
+    assert found is not None and found.text.endswith("it got below 1.700 (a loss of 1.9, on the trial's rows)")
+
+
+def test_a_run_that_has_no_forecast_of_its_own_yet_says_that_its_trials_is_of_other_rows(tmp_path: Path) -> None:
+    run = made(tmp_path / "run")
+    found = end_of(run, Experiments(outcome=FOUND))
+    assert found is not None and "below 1.900 (a loss of 1.9, on the trial's rows)" in found.text
+    run.write_json(run.outcome, to_json(FOUND))
+    found = end_of(run, Experiments(outcome=FOUND))
+    assert found is not None and "below 1.900 (a loss of 1.9)" in found.text
+
+
+def test_what_is_said_of_the_end_has_one_full_stop(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", 40, phase="finished")
+    earlier = (EarlierForecast(12, 1.3, 1.5, 1.9, 0.1),)
+    notes = ("It ended 6.1 % above its lowest.",)
+    run.write_json(run.outcome, to_json(replace(FOUND, step=40, earlier=earlier, notes=notes)))
+    end = text_of(run)
+    assert "above its lowest." in end and "above its lowest.." not in end
 
 
 def test_a_run_that_ended_above_its_own_lowest_says_so_though_it_got_below_its_base(tmp_path: Path) -> None:
