@@ -266,9 +266,9 @@ def evaluate(
     from sanetune.workflows.evaluating.run import evaluate_run
 
     opened, config = open_run(Path(run))
-    chosen = list(tasks) or config.run.evaluate
+    chosen, asked = (list(tasks), "--evaluate") if tasks else (config.run.evaluate, "run.evaluate")
     most = config.run.evaluate_limit if limit is None else limit
-    return evaluate_run(opened, config, chosen, most, LiveTerminal(console), sides)
+    return evaluate_run(opened, config, chosen, most, LiveTerminal(console), sides, asked=asked)
 
 
 def replay(run: str | os.PathLike[str], step: int, *, console: Console | None = None) -> Replay:

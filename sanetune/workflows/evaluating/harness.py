@@ -27,18 +27,21 @@ if TYPE_CHECKING:
 
     from sanetune.errors import Place
 
+KEY = "run.evaluate"
+"""Where a configuration names tasks; a command has an option for them."""
 BATCH = 8
 """Requests of one pass; one at a time where the memory does not suffice."""
 SEED = 1234
 """Of the choice of examples that are shown in a prompt: lm-eval's own default."""
 
 
-def require_harness(tasks: Sequence[str], place: Place | None = None) -> None:
+def require_harness(tasks: Sequence[str], place: Place | None = None, asked: str = KEY) -> None:
     """Check that lm-eval is installed and that files of tasks are there.
 
     Args:
         tasks: Names, folders or files.
-        place: Where they are written.
+        place: Where they are written; None: in no file.
+        asked: The key or the option that names them.
 
     Raises:
         ConfigError: It is not, or they are not.
@@ -49,16 +52,18 @@ def require_harness(tasks: Sequence[str], place: Place | None = None) -> None:
         return
     if importlib.util.find_spec("lm_eval") is None:
         raise ConfigError(
-            "run.evaluate needs lm-eval, which is not installed",
-            "The run would end without what you want to know of it.",
-            "pip install 'sanetune[evaluate]', or leave run.evaluate out.",
+            f"{asked} needs lm-eval, which is not installed",
+            "The run would end without what you want to know of it."
+            if asked == KEY
+            else "Nothing else measures it.",
+            f"pip install 'sanetune[evaluate]', or leave {asked} out.",
             place,
         )
     for name in tasks:
         if is_task_file(name) and not yaml_files(Path(name)):
             raise ConfigError(
-                f"run.evaluate: there is no task file in {name}",
-                "A path in run.evaluate is a YAML file of a task, or a folder with some.",
+                f"{asked}: there is no task file in {name}",
+                f"A path in {asked} is a YAML file of a task, or a folder with some.",
                 "Give such a path, or the name of one of lm-eval's own tasks.",
                 place,
             )
@@ -76,12 +81,14 @@ class Tasks:
 
     Args:
         names: Names, folders or files.
+        asked: The key or the option that names them.
 
     Raises:
         ConfigError: A name is not known, or a file holds no task.
     """
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self, names: Sequence[str], asked: str = KEY) -> None:
+        self.asked = asked
         with _silent():
             from lm_eval.tasks import TaskManager
 
@@ -97,14 +104,14 @@ class Tasks:
             if name in index:
                 return [name]
             raise ConfigError(
-                f"run.evaluate: lm-eval has no task {name!r}",
+                f"{self.asked}: lm-eval has no task {name!r}",
                 remedy=f"{did_you_mean(name, list(index))}`lm_eval ls tasks` lists them; a folder of YAML files may "
                 "be given too.",
             )
         files = {path.resolve() for path in yaml_files(Path(name))}
         found = [one for one, entry in index.items() if entry.yaml_path and Path(entry.yaml_path).resolve() in files]
         if not found:
-            raise ConfigError(f"run.evaluate: {name} holds no task", remedy="A task's YAML file has the key `task`.")
+            raise ConfigError(f"{self.asked}: {name} holds no task", remedy="A task's YAML file has the key `task`.")
         return found
 
 

@@ -18,7 +18,7 @@ from sanetune.events import EvaluationEnded, EvaluationStarted, EvaluationStep, 
 from sanetune.text import shortest_path
 from sanetune.workflows.compare import load_model_of
 from sanetune.workflows.evaluating.followed import Progress
-from sanetune.workflows.evaluating.harness import Tasks, evaluate, require_harness, seconds_left
+from sanetune.workflows.evaluating.harness import KEY, Tasks, evaluate, require_harness, seconds_left
 from sanetune.workflows.evaluating.result import (
     BASE,
     TUNED,
@@ -50,6 +50,8 @@ def evaluate_run(
     limit: int | None = None,
     publish: Publish = silent,
     sides: Sequence[str] = SIDES,
+    *,
+    asked: str = KEY,
 ) -> Evaluation:
     """Measure the models of a finished run, and write ``evaluation.json`` after each of them.
 
@@ -62,11 +64,12 @@ def evaluate_run(
         limit: Documents of each task, at most; None: all.
         publish: Gets the progress.
         sides: ``base``, ``tuned``, or both.
+        asked: The key or the option that names the tasks.
 
     Raises:
         ConfigError: lm-eval is not installed, or has no such task.
     """
-    require_harness(tasks, config.place("run.evaluate"))
+    require_harness(tasks, config.place(KEY) if asked == KEY else None, asked)
     version = importlib.metadata.version("lm-eval")
     found = Evaluation(tuple(tasks), limit, version, files=task_files(tasks))
     before = read_evaluation(run)
@@ -75,7 +78,7 @@ def evaluate_run(
     missing = [side for side in sides if side not in found.models]
     if not missing:
         return found
-    chosen = Tasks(tasks)
+    chosen = Tasks(tasks, asked)
     for side in missing:
         with bracket(publish, EvaluationStarted(side), EvaluationEnded()):
             made = _measured(run, config, chosen, limit, publish, tuned=side == TUNED)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sanetune.api import evaluate
 from sanetune.config.load import load
 from sanetune.errors import ConfigError, DataError, RunError
 from sanetune.events import Event, Note
@@ -83,6 +84,27 @@ def test_a_missing_package_is_named_with_its_command() -> None:
     assert "pip install 'sanetune[evaluate]'" in raised.value.remedy
 
 
+@pytest.mark.parametrize("task", ["gsm8k", "missing/tasks.yaml"])
+def test_tasks_of_a_command_are_refused_in_the_words_of_the_command(
+    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The configuration of the run names none: its line would be that of another value."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if task == "gsm8k" else object())
+    run, config = Run.create(tmp_path / "run"), tmp_path / "run/config.yaml"
+    config.write_text(f"model: {{name: {DEMO / 'model'}}}\ndata: {{train: x.jsonl}}\nrun: {{evaluate: []}}\n")
+    (run.model).mkdir()
+    (run.model / "config.json").write_text("{}")
+    with pytest.raises(ConfigError) as raised:
+        evaluate(run.path, [task])
+    error = raised.value
+    assert error.message.startswith("--evaluate") and error.place is None
+    assert "run.evaluate" not in f"{error} {error.rationale} {error.remedy}" and "The run would" not in str(error)
+    config.write_text(config.read_text().replace("[]", f"[{task}]"))
+    with pytest.raises(ConfigError) as raised:
+        evaluate(run.path)
+    assert raised.value.message.startswith("run.evaluate") and raised.value.place is not None
+
+
 def test_a_task_file_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     with pytest.raises(ConfigError, match="no task file"):
@@ -154,7 +176,7 @@ def test_both_models_are_measured_again_where_a_file_of_a_task_has_changed(
 
     monkeypatch.setattr(evaluating, "require_harness", lambda *_: None)
     monkeypatch.setattr("importlib.metadata.version", lambda _: "0.4.13")
-    monkeypatch.setattr(evaluating, "Tasks", lambda names: names)
+    monkeypatch.setattr(evaluating, "Tasks", lambda names, _: names)
     monkeypatch.setattr(evaluating, "_measured", measure)
     for again in ([False, True], []):
         evaluating.evaluate_run(run, config, [str(tasks)])
