@@ -211,11 +211,25 @@ const charts = (() => {
     return whole ? [Math.min(low, panel.x.low), Math.max(high, panel.x.high)] : [low, high];
   };
 
+  const SIGN = 6.5, BETWEEN = 8; // pixels of a sign below a chart, at most, and between two numbers
+
+  // Of the values on a logarithmic axis those whose numbers leave each other room: the marked ones first, then the ends.
+  const apart = (panel) => (plot, i, low, high) => {
+    const marked = new Set(panel.marks.map((one) => one.x));
+    const all = [...new Set(panel.lines.flatMap((one) => one.x))].filter((value) => value >= low && value <= high).sort((a, b) => a - b);
+    const rank = (value) => (marked.has(value) ? 0 : value === all[0] || value === all.at(-1) ? 1 : 2);
+    const width = plot.bbox.width / (devicePixelRatio || 1), scale = width / Math.log(high / low);
+    const side = (value) => (power(value).length * SIGN + BETWEEN) / 2;
+    const shown = [];
+    for (const value of [...all].sort((a, b) => rank(a) - rank(b) || a - b))
+      if (shown.every((one) => Math.abs(Math.log(value / one)) * scale >= side(value) + side(one))) shown.push(value);
+    return shown.sort((a, b) => a - b);
+  };
+
   function options(panel, box, shape, state, sync) {
     const ink = colour(box, "ink"), line = colour(box, "grid");
     const axis = { filter: (_, all) => all, stroke: ink, font: "11px system-ui, sans-serif", ticks: { show: false }, border: { show: false } };
     const { series, bands } = shape;
-    const rates = [...new Set(panel.lines.flatMap((one) => one.x))];
     return {
       width: Math.max(120, box.clientWidth), height: Number(box.dataset.height), series, bands,
       padding: [8, 20, 0, 0],
@@ -224,7 +238,7 @@ const charts = (() => {
         y: { distr: state.log ? 3 : 1, range: range(panel, state) },
       },
       axes: [
-        { ...axis, grid: { show: false }, size: 16, gap: 3, incrs: STEPS, splits: panel.x.log ? () => rates : undefined, values: (_, all) => all.map((value) => (panel.x.log ? power : number)(value)) },
+        { ...axis, grid: { show: false }, size: 16, gap: 3, incrs: STEPS, splits: panel.x.log ? apart(panel) : undefined, values: (_, all) => all.map((value) => (panel.x.log ? power : number)(value)) },
         { ...axis, grid: { stroke: line, width: 1 }, size: 40, gap: 5, splits: (_, i, low, high) => (state.log ? powers(low, high) : even(low, high)), values: (_, all) => all.map((value) => number(value)) },
       ],
       cursor: { y: false, hover: { prox: NEAR }, drag: { x: true, y: false, setScale: true }, sync: sync ? { key: sync } : undefined, points: { size: 7 } },

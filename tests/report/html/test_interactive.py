@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,32 @@ def test_learning_rates_below_a_chart_are_all_written_in_one_way(opened: Open) -
     tab = opened(replace(view, report=replace(view.report, experiments=found.to_json())))
     texts = drawn_texts(tab, '.overview .chart[data-chart="lr-losses"]')
     assert {"6.67e-5", "2e-4", "6e-4", "1.8e-3"} <= set(texts)
+
+
+@pytest.mark.parametrize("width", [1100, 390])
+def test_of_many_learning_rates_those_whose_numbers_fit_are_written_and_the_planned_one_always(
+    opened: Open, width: int
+) -> None:
+    made, view = experiments_made.lr_comparison(), views.trained()
+    lrs = [5e-5, 6.67e-5, 1.12e-4, 2e-4, 3e-4, 3.56e-4, 6e-4, 6.32e-4, 1.12e-3, 1.78e-3]
+    runs = [replace(made.runs[0], lr=lr, evaluation=Evaluation(40, 2.6 - at / 10)) for at, lr in enumerate(lrs)]
+    found = replace(experiments_made.full(), lr_comparison=replace(made, runs=runs))
+    report = replace(view.report, experiments=found.to_json())
+    tab = opened(replace(view, report=report), viewport={"width": width, "height": 800})
+    tab.evaluate("""() => {
+      window.drawn = [];
+      const fill = CanvasRenderingContext2D.prototype.fillText;
+      CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+        if (/e-\\d/.test(text)) window.drawn.push([text, x, this.measureText(text).width]);
+        return fill.call(this, text, x, y);
+      };
+    }""")
+    tab.locator('.overview .chart[data-chart="lr-losses"] button', has_text="Log").click()
+    tab.wait_for_timeout(100)
+    written = sorted(tab.evaluate("window.drawn"), key=lambda one: one[1])
+    assert {"5e-5", "2e-4", "1.78e-3"} <= {text for text, *_ in written}
+    for (_, x, width_before), (_, after, width_after) in pairwise(written):
+        assert x + width_before / 2 < after - width_after / 2, written
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
