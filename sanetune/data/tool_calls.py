@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -32,6 +34,16 @@ def tool_calls(value: object, unread: Unread | None = None, path: str = "tool_ca
     value = parsed(value, "tool_calls")
     calls = value if isinstance(value, list) else [value]
     return [_call(call, unread or Unread(), path) for call in calls]
+
+
+def call_lines(message: Mapping[str, Any]) -> str:
+    """Return the calls of a message as JSON, a line for each; "" where it has none.
+
+    >>> call_lines({"tool_calls": [{"type": "function", "function": {"name": "add", "arguments": {"a": 1}}}]})
+    '{"name":"add","arguments":{"a":1}}'
+    """
+    calls = [call.get("function", call) for call in message.get("tool_calls") or []]
+    return "\n".join(json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in calls)
 
 
 def calls_in(value: object) -> list[Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sanetune.data.conversation import Message
 from sanetune.data.prepare import Prepared
+from sanetune.data.tool_calls import call_lines
 from sanetune.engine.answer import Answer
 from sanetune.engine.generate import Decoding, Tools, answer
 from sanetune.errors import DataError
@@ -27,7 +28,9 @@ class Prompts:
 
     Attributes:
         messages: Each prompt, up to the answer.
-        references: The answer in the data; None: a prompt of the user's own.
+        references: The text of the answer in the data; None: a prompt of the user's own.
+        calls: The calls of tools in that answer, as JSON in lines; "": none.
+        thoughts: The reasoning in that answer; "": none.
         tools: Each prompt's tool schemas.
         places: Split and number of each row there; (None, None) for the user's own.
         yours: Number of the user's own prompts.
@@ -35,6 +38,8 @@ class Prompts:
 
     messages: list[list[Message]] = field(default_factory=list)
     references: list[str | None] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
     tools: list[Tools | None] = field(default_factory=list)
     places: list[tuple[str | None, int | None]] = field(default_factory=list)
     yours: int = 0
@@ -45,25 +50,36 @@ class Prompts:
         reference: str | None = None,
         tools: Tools | None = None,
         place: tuple[str | None, int | None] = (None, None),
+        answer: Message | None = None,
     ) -> None:
         """Add a prompt.
 
         Args:
             messages: The messages up to the answer.
-            reference: The answer in the data; None: a prompt of the user's own.
+            reference: The text of the answer in the data; None: a prompt of the user's own.
             tools: Tool schemas of the prompt.
             place: Split and number of the row there, from 0; (None, None): a prompt of the user's own.
+            answer: The message that answers it in the data, with what it has beside its text.
         """
         self.messages.append(messages)
         self.references.append(reference)
+        self.calls.append(call_lines(answer or {}))
+        self.thoughts.append((answer or {}).get("reasoning_content") or "")
         self.tools.append(tools)
         self.places.append(place)
+
+    @property
+    def with_calls(self) -> list[str | None]:
+        """Each answer in the data with its calls of tools below its text; None: a prompt of the user's own."""
+        both = zip(self.references, self.calls, strict=True)
+        return [None if text is None else "\n".join(filter(None, (text, calls))) for text, calls in both]
 
 
 def prompts_for(prepared: Prepared, own: Sequence[str] = (), count: int = HELD_OUT) -> Prompts:
     """Return ``own`` prompts, and ``count`` rows spread over the validation split (the training split without one).
 
-    A row is asked up to its last assistant turn, whose text is the reference. Rows of plain text have no question.
+    A row is asked up to its last assistant turn, whose text is the reference, beside its calls of tools. Rows of plain
+    text have no question.
     """
     prompts = Prompts(yours=len(own))
     for text in own:
@@ -78,9 +94,8 @@ def prompts_for(prepared: Prepared, own: Sequence[str] = (), count: int = HELD_O
         if not replies or not replies[-1]:
             continue
         last = conversation.messages[replies[-1]]
-        prompts.add(
-            conversation.messages[: replies[-1]], last.get("content") or "", conversation.tools, (split, number)
-        )
+        before, text = conversation.messages[: replies[-1]], last.get("content") or ""
+        prompts.add(before, text, conversation.tools, (split, number), last)
     return prompts
 
 
@@ -121,7 +136,9 @@ def answers(
 
 
 def max_new_tokens(prepared: Prepared, prompts: Prompts) -> int:
-    """Return the most tokens that an answer may have: half again as many as the longest reference, or a minimum."""
-    references = [reference for reference in prompts.references if reference]
-    lengths = [len(ids) for ids in prepared.tokenizer(references)["input_ids"]] if references else [0]
+    """Return the most tokens that an answer may have: half again as many as the longest in the data, its reasoning and
+    calls of tools among them, or a minimum."""
+    parts = zip(prompts.thoughts, prompts.with_calls, strict=True)
+    written = [text for one in parts if (text := "\n".join(filter(None, one)))]
+    lengths = [len(ids) for ids in prepared.tokenizer(written)["input_ids"]] if written else [0]
     return max(FEWEST, FEWEST_OF_YOURS if prompts.yours else 0, 16 + max(lengths) * 3 // 2)

@@ -59,9 +59,17 @@ def validation_loss(model: PreTrainedModel, prepared: Prepared) -> float | None:
     return measure(model, prepared.validation, collate).loss
 
 
-def paired(prompts: Prompts, base: Sequence[Answer], tuned: Sequence[Answer]) -> list[Sample]:
-    """Return each prompt with both models' answers."""
-    rows = zip(prompts.messages, prompts.references, prompts.places, base, tuned, strict=True)
+def paired(prompts: Prompts, base: Sequence[Answer], tuned: Sequence[Answer], *, calls: bool = False) -> list[Sample]:
+    """Return each prompt with both models' answers.
+
+    Args:
+        prompts: What both were asked.
+        base: The answers of the one.
+        tuned: The answers of the other.
+        calls: Whether the answers in the data have their calls of tools below their texts, as they are shown.
+    """
+    references = prompts.with_calls if calls else prompts.references
+    rows = zip(prompts.messages, references, prompts.places, base, tuned, strict=True)
     return [Sample(messages, reference, before, after, *place) for messages, reference, place, before, after in rows]
 
 
@@ -96,5 +104,5 @@ def comparison(
         "max_new_tokens": max_new_tokens(prepared, prompts),
         "stop_token_ids": prepared.stop_token_ids,
     }
-    samples = paired(prompts, base.answers, tuned.answers)
+    samples = paired(prompts, base.answers, tuned.answers, calls=True)
     return Comparison(samples, *names, base.validation_loss, tuned.validation_loss, decoding)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sanetune.checks.rows._calls import call_faults
 from sanetune.data.conversation import Conversation, Message
-from sanetune.data.tool_calls import tool_calls
+from sanetune.data.tool_calls import call_lines, tool_calls
 from sanetune.data.written_calls import LONGEST, written_calls
 from sanetune.engine.answer import Answer
 from sanetune.errors import DataError, Place
@@ -54,6 +53,5 @@ def answer_in_data(prepared: Prepared, prompt: AskedPrompt) -> Message:
 
 def with_calls(prepared: Prepared, prompt: AskedPrompt) -> AskedPrompt:
     """Return ``prompt`` with the calls of its answer in the data below the text of it, a line of JSON for each."""
-    calls = [call.get("function", call) for call in answer_in_data(prepared, prompt).get("tool_calls") or []]
-    lines = [json.dumps(one, ensure_ascii=False, separators=(",", ":")) for one in calls]
-    return replace(prompt, reference="\n".join([*filter(None, [prompt.reference]), *lines])) if lines else prompt
+    lines = call_lines(answer_in_data(prepared, prompt))
+    return replace(prompt, reference="\n".join(filter(None, [prompt.reference, lines]))) if lines else prompt
