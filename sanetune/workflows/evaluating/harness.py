@@ -53,9 +53,7 @@ def require_harness(tasks: Sequence[str], place: Place | None = None, asked: str
     if importlib.util.find_spec("lm_eval") is None:
         raise ConfigError(
             f"{asked} needs lm-eval, which is not installed",
-            "The run would end without what you want to know of it."
-            if asked == KEY
-            else "Nothing else measures it.",
+            "The run would end without what you want to know of it." if asked == KEY else "Nothing else measures it.",
             f"pip install 'sanetune[evaluate]', or leave {asked} out.",
             place,
         )
