@@ -80,7 +80,9 @@ def _together(found: Compared, first: str) -> ComparedAnswers:
     note = (
         f"Answers are those of sanetune compare: {units.many(len(found.prompts), 'prompt')}, the same for all{limit}."
     )
-    return ComparedAnswers(counts, prompts, [note], ["", *(verdict_text(pair, first) for pair in found.pairs)])
+    return ComparedAnswers(
+        counts, prompts, [note, *found.notes], ["", *(verdict_text(pair, first) for pair in found.pairs)]
+    )
 
 
 def _own(names: Sequence[str], views: Sequence[RunView | None]) -> ComparedAnswers:
@@ -89,7 +91,8 @@ def _own(names: Sequence[str], views: Sequence[RunView | None]) -> ComparedAnswe
     shared = [key for key in answered[0] if all(key in other for other in answered)] if all(answered) else []
     prompts = [_row(answered[0][key].messages, [one[key].tuned for one in answered]) for key in shared[:PROMPTS]]
     counts = [view.samples_text.removeprefix(ENDED) if view else "" for view in views]
-    return ComparedAnswers(counts, prompts, list(_incomparable(names, views, answered)))
+    of_each = dict.fromkeys(note for view in views if view for note in view.answer_notes)
+    return ComparedAnswers(counts, prompts, [*_incomparable(names, views, answered), *of_each])
 
 
 def _incomparable(

@@ -79,6 +79,7 @@ class AnswerCard:
         target: Id of the part of the page that has all answers.
         differences: Where the answers differ.
         before: What the first model is called.
+        notes: What `sanetune compare` says of the models, one sentence each.
     """
 
     sample: Sample
@@ -88,6 +89,7 @@ class AnswerCard:
     target: str
     differences: Differences
     before: str = "base"
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +242,8 @@ def _answers(found: Experiments, run: RunView | None) -> AnswerCard | None:
     """One prompt of the run's own answers where it has some, else of the trial's; the user's own prompts are first."""
     if run and run.samples:
         sample = run.samples[_telling(run.samples)]
-        return AnswerCard(sample, _earlier(sample), run.samples_text, "tuned", "answers", differences(sample))
+        differ, notes = differences(sample), run.answer_notes
+        return AnswerCard(sample, _earlier(sample), run.samples_text, "tuned", "answers", differ, notes=notes)
     if run and (before_and_now := _so_far(run.over_time)):
         return before_and_now
     if found.samples and found.samples.samples:

@@ -44,10 +44,12 @@ def run_view(run: Run) -> RunView | None:
     comparison = None if running else comparison_of(judged) if judged and judged.prompts else _at_the_end(run)
     samples = comparison.samples if comparison else []
     limit = comparison.decoding.get("max_new_tokens") if comparison else None
+    notes = judged.notes if judged else []
     if not records:
         if comparison is None and (status is None or status.kind == "finished"):
             return None
-        return RunView(samples=samples, samples_text=_answers_text(samples, judged), status=status, answer_limit=limit)
+        text = _answers_text(samples, judged)
+        return RunView(samples=samples, samples_text=text, status=status, answer_limit=limit, answer_notes=notes)
     curve = curve_of(records)
     lowest = min(curve.validation, key=lambda one: one.loss, default=None)
     speed = speed_of(records)
@@ -72,6 +74,7 @@ def run_view(run: Run) -> RunView | None:
         answers_over_time(run),
         forgets=None if running else _forgets(run),
         answer_limit=limit,
+        answer_notes=notes,
     )
 
 

@@ -195,6 +195,7 @@ class RunView:
         forgets: What model-forgets found at its end, where that asks for something to be done.
         evaluation: What lm-eval measured of its models.
         answer_limit: Tokens at which its answers were truncated; None: not known.
+        answer_notes: What `sanetune compare` says of the models that gave the answers, one sentence each.
     """
 
     curve: Curve | None = None
@@ -215,6 +216,7 @@ class RunView:
     forgets: Finding | None = None
     evaluation: EvaluationView | None = None
     answer_limit: int | None = None
+    answer_notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

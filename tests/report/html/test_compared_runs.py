@@ -127,6 +127,19 @@ def test_answers_and_counts_are_those_of_the_comparison_of_these_runs(tmp_path: 
     assert turned.index("b says 3") < turned.index("a says 3")
 
 
+def test_what_compare_says_of_the_models_is_below_the_results(tmp_path: Path) -> None:
+    runs = [made(tmp_path / name, phase="finished") for name in ("a", "b")]
+    models = model("a", {"ends by itself": [True] * 8}), model("b", {"ends by itself": [True] * 8})
+    alone = replace(compared(*models), notes=["The weights of b are those of step 20."])
+    store(runs[1], runs[1:], of_runs(alone, runs[1]))
+    text = Reader(page_of_runs(runs)).text
+    assert text.count("The weights of b are those of step 20.") == 1, "said when it was compared with its base"
+    together = replace(compared(*models), notes=["The weights of a are those of step 10."])
+    store(runs[0], runs, of_runs(together, *runs))
+    text = Reader(page_of_runs(runs)).text
+    assert "The weights of a are those of step 10." in text
+
+
 def test_answers_of_three_runs_stand_below_their_own_names(tmp_path: Path) -> None:
     runs = [made(tmp_path / name, phase="finished") for name in ("a", "b", "c")]
     found = compared(*(model(name, {"ends by itself": [name != "b"] * 8}) for name in "abc"))

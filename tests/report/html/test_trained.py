@@ -7,17 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from sanetune.config.load import load
 from sanetune.engine.answer import Answer
 from sanetune.engine.metrics import Record, read, to_line
 from sanetune.probes.results import Comparison, Sample
 from sanetune.report.html import PageView, page, trained
 from sanetune.report.html.overview import run_losses
+from sanetune.report.html.run_page import view_of_run
 from sanetune.report.html.trained import run_view
 from sanetune.runs import Run
 from sanetune.workflows.comparing.result import AskedPrompt, Compared, Model
 from sanetune.workflows.comparing.stored import store
 from tests.report import runs_made
 from tests.report.html import views
+from tests.report.html.test_page import Reader
 from tests.workflows.comparing.made import of_runs
 
 LOSSES = {0: 3.0, 10: 1.0, 20: 1.5}
@@ -59,6 +62,17 @@ def test_the_verdict_of_a_comparison_is_beside_the_answers(
     store(run, [run], of_runs(Compared(prompts, models), run))
     view = run_view(run)
     assert view is not None and view.samples_text == f"ended by themselves: base 20, tuned 20 of 20{words}"
+
+
+def test_what_a_comparison_says_of_the_models_is_beside_the_answers(tmp_path: Path) -> None:
+    run, note = runs_made.made(tmp_path / "run", phase="finished"), "The weights of run are those of step 20 <b>."
+    prompts = [AskedPrompt([{"role": "user", "content": "4?"}], "Yes.")]
+    models = [Model(name, name, [Answer("No.", ended=True, tokens=2)]) for name in ("b", "t")]
+    store(run, [run], of_runs(Compared(prompts, models, notes=[note]), run))
+    text = Reader(page(view_of_run(load(run.config), run))).text
+    assert text.count(note) == 2, "on the first screen, where the verdict is, and with all answers"
+    store(run, [run], of_runs(Compared(prompts, models), run))
+    assert note not in Reader(page(view_of_run(load(run.config), run))).text
 
 
 def test_losses_time_and_speed_come_from_the_records(tmp_path: Path) -> None:
