@@ -10,7 +10,6 @@ Shapes: B rows of a batch, T tokens of its longest row.
 from __future__ import annotations
 
 import abc
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -115,18 +114,6 @@ class Outcome:
     model: PreTrainedModel | None = None
     records: list[Record] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-
-    @property
-    def lowest(self) -> tuple[int, float] | None:
-        """Step and value in nats of the lowest validation loss, that of the base included; None: not known."""
-        found = [(0, self.base_validation_loss), (self.best_step, self.best_validation_loss)]
-        known = [(step, loss) for step, loss in found if step is not None and loss is not None and math.isfinite(loss)]
-        return min(known, key=lambda one: one[1], default=None)
-
-    @property
-    def is_worse_than_base(self) -> bool:
-        """Whether no evaluated weights of the run are better than the base; False where it is not known."""
-        return self.best_step is not None and self.lowest is not None and self.lowest[0] != self.best_step
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sanetune.engine.metrics import seconds_of
 from sanetune.report.badge import FILE as BADGE
+from sanetune.report.lowest import is_worse_than_base
 
 if TYPE_CHECKING:
     from sanetune.config.schema import Config
@@ -137,7 +138,7 @@ def _best(outcome: Outcome) -> str | None:
     if outcome.best_validation_loss is None:
         return None
     later = outcome.best_step is not None and outcome.best_step != outcome.steps
-    worse = ", worse than the base" if outcome.is_worse_than_base else ""
+    worse = ", worse than the base" if is_worse_than_base(outcome) else ""
     return f"{_rounded(outcome.best_validation_loss)}" + (f" at step {outcome.best_step:,}" if later else "") + worse
 
 

@@ -9,6 +9,7 @@ from sanetune.curves.logs.metrics import curve
 from sanetune.engine.save import write_card
 from sanetune.events import Event, RunFinished, RunStarted, RunStopped
 from sanetune.report import badge, card, clearance, plots
+from sanetune.report.lowest import lowest_evaluation
 
 if TYPE_CHECKING:
     from sanetune.runs import Run
@@ -29,7 +30,8 @@ class RunFiles:
             case RunStopped(run):
                 draw(run)
             case RunFinished(result) if self._started is not None:
-                draw(result.run, result.outcome.lowest and result.outcome.lowest[0])
+                lowest = lowest_evaluation(result.outcome)
+                draw(result.run, lowest and lowest[0])
                 write_model_card(result, self._started)
 
 

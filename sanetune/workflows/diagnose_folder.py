@@ -1,5 +1,4 @@
-"""What the folder of a run has beside its log: its plan, its model's vocabulary, its checkpoints, what the watch had
-found, and whether that ended it."""
+"""What the folder of a run has beside its log: plan, vocabulary, checkpoints, and what the watch had found."""
 
 from __future__ import annotations
 

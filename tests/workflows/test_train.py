@@ -13,6 +13,7 @@ from sanetune.demo import MODEL, TRAIN
 from sanetune.errors import ConfigError
 from sanetune.events import Event, RecordLogged, RunFinished, RunStopped, StepFinished, to_all
 from sanetune.report import plots
+from sanetune.report.lowest import lowest_evaluation
 from sanetune.report.run_files import RunFiles
 from sanetune.workflows.train import train
 
@@ -63,7 +64,8 @@ def test_a_run_publishes_each_part_in_its_order(config: Config, drawn: list[int 
     assert records == result.outcome.records
     assert [event.step for event in events if isinstance(event, StepFinished)] == [1, 2]
     assert events[-1] == RunFinished(result)
-    assert result.outcome.lowest is not None and drawn == [result.outcome.lowest[0]]
+    lowest = lowest_evaluation(result.outcome)
+    assert lowest is not None and drawn == [lowest[0]]
     assert "generation" in (result.run.model / "README.md").read_text()
 
 

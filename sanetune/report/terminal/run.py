@@ -15,6 +15,7 @@ from sanetune.engine.metrics import seconds_of, speed_of
 from sanetune.finding import BAD
 from sanetune.gate.watch_report import WatchReport
 from sanetune.report.evaluation import score_name, score_text
+from sanetune.report.lowest import is_worse_than_base, lowest_evaluation
 from sanetune.report.terminal.compare import summary
 from sanetune.report.terminal.findings import STYLES
 from sanetune.text import shortest_path
@@ -119,11 +120,11 @@ def show_end(run: Run, outcome: Outcome, comparison: Comparison, console: Consol
 
 def _lowest(outcome: Outcome) -> tuple[str, str] | None:
     """Name and text of the line about the lowest validation loss: weights that are worse than the base are not best."""
-    if outcome.best_step is None or outcome.best_validation_loss is None or outcome.lowest is None:
+    if outcome.best_step is None or outcome.best_validation_loss is None or not (found := lowest_evaluation(outcome)):
         return None
-    step, loss = outcome.lowest
+    step, loss = found
     words = f"step {step:,}, validation loss {loss:.3f}"
-    if not outcome.is_worse_than_base:
+    if not is_worse_than_base(outcome):
         return "best", words
     tuned = f"of tuned weights {outcome.best_validation_loss:.3f} at step {outcome.best_step:,}"
     return "lowest", f"{words}, that of the base; {tuned}"
