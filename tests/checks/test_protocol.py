@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -73,6 +74,51 @@ def test_tokens_that_all_of_the_loss_is_on_are_named_and_their_rows_trained() ->
     assert "frozen" not in judged(cannot_overfit, overfit, config()).message, "without an adapter no row is"
     other = fitted(0.4, 0, stuck=stuck[1:], other_loss=0.01)
     assert judged(cannot_overfit, other, config(AdapterSection())).verdict is Verdict.WARN
+
+
+def shortened(losses: list[float], steps: int, same: int | None = None, **more: Any) -> Overfit:
+    """An overfit test of ``steps`` steps, whose losses in nats end so."""
+    made = OverfitAttempt(1e-3, losses)
+    overfit = fitted(losses[-1], same or 0, **more)
+    replies = overfit.replies if same is not None else []
+    return replace(overfit, examples=4, steps=steps, attempts=[made], at_planned_lr=None, replies=replies)
+
+
+FALLING = [4.0 * 0.85**step for step in range(21)]
+FLAT = [4.0, *[3.5] * 20]
+
+
+def test_a_loss_that_still_falls_after_few_steps_decides_nothing_and_asks_for_more() -> None:
+    stuck = [StuckToken("<|im_end|>", 5, 4.2, True)]
+    for overfit in (shortened(FALLING, 20, other_loss=0.1), shortened(FALLING, 20, 0, stuck=stuck, other_loss=0.004)):
+        found = judged(cannot_overfit, overfit, config())
+        assert found.verdict is Verdict.WARN and not found.fix
+        assert "still falling, and 20 steps of at least 50 decide nothing" in found.message
+        assert "check.overfit_steps=50" in found.remedy
+    nearly = [*FALLING, *[0.155 * 0.85**step for step in range(1, 5)]]
+    found = judged(cannot_overfit, shortened(nearly, 24, 3), config())
+    assert found.verdict is Verdict.WARN and "24 steps of at least 50" in found.message
+
+
+def test_few_steps_excuse_neither_a_flat_loss_nor_one_that_is_no_number_nor_one_of_the_whole_protocol() -> None:
+    for overfit in (
+        shortened(FLAT, 20, other_loss=3.0),
+        shortened([4.0, 4.0], 1, other_loss=3.0),
+        shortened([4.0, math.nan], 20, other_loss=math.inf),
+        shortened([4.0 * 0.93**step for step in range(51)][:40] + FALLING[9:20], 50, other_loss=0.5),
+    ):
+        assert judged(cannot_overfit, overfit, config()).verdict is Verdict.FAIL
+    first = shortened([4.4, 4.3], 1, other_loss=3.0)
+    assert judged(cannot_overfit, first, config()).verdict is Verdict.WARN, "one step of warm-up"
+
+
+def test_answers_are_to_be_read_only_where_some_are_shown_and_no_number_of_examples_is_made_up() -> None:
+    whole = Check.of(cannot_overfit)
+    high = whole.judge(whole.measured([shortened(FLAT, 50, other_loss=3.0), config()], whole.defaults), whole.defaults)
+    low = judged(cannot_overfit, fitted(0.02, 3), config())
+    assert "frozen layers" in high.remedy and "nswers" not in high.remedy
+    assert "Read the answers shown" in low.remedy
+    assert "twenty" not in whole.page.rationale and "shown" not in whole.page.remedy
 
 
 def rows(loss: float, step: int = 40, noise: float = 0.3) -> Evaluation:
