@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sanetune.report.plots import FAINT, INK, STYLE, VALIDATION, write
+from sanetune.text import shorten
+from sanetune.workflows.sweep.space import LR, short_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +22,15 @@ MOST_NAMED = 8
 ENDS = {"diverged": "diverged", "pruned": "ended early"}
 MARKERS = "osD^vPX*"
 """Of the trials with the same other values; their colour is that of their curve."""
+LONGEST_VALUE, LONGEST_KEY = 24, 300
+"""Characters of a value that a name has in full, and of one that the key below the picture explains."""
+NAME_WIDTH, KEY_WIDTH = 66, 150
+"""Characters of a line of a name, and of the key: half and all of the picture's width."""
+HEIGHT, LINE = 4.2, 0.17
+"""Of the picture without names, and of a line of them, in inches."""
+
+Letters = Mapping[tuple[str, str], str]
+"""The letter that stands for a long value, by its key and text."""
 
 
 def draw(sweep: Sweep, folder: Path) -> list[Path]:
@@ -43,6 +56,11 @@ def draw(sweep: Sweep, folder: Path) -> list[Path]:
         figure, (left, right) = plt.subplots(1, 2, figsize=(11, 5.6), layout="constrained")
         _curves(left, sweep, trials)
         _by_lr(right, sweep, trials)
+        lines = [line for words in _key(trials) for line in textwrap.wrap(words, KEY_WIDTH, subsequent_indent="    ")]
+        if lines:
+            figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=8, color=INK)
+        named = max(_legend_lines(left), _legend_lines(right))
+        figure.set_figheight(max(5.6, HEIGHT + LINE * (named + len(lines))))
         written = write(figure, folder / "sweep")
         plt.close(figure)
     return written
@@ -63,14 +81,14 @@ def _curves(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
 
     early = [one for one in trials if not one.comparable]
     named = {one.key for one in [*sweep.ranked, *early][:MOST_NAMED]}
-    colours = _colours(sweep, trials)
+    colours, letters = _colours(sweep, trials), _letters(trials)
     for one in sorted(trials, key=lambda one: one.lr):
         steps, losses = zip(*((step, loss) for step, loss in one.curve if math.isfinite(loss)), strict=True)
         best = sweep.best is not None and one.key == sweep.best.key
         axes.plot(
             steps, losses, color=colours[one.key],
             linewidth=2.6 if best else 1.4, zorder=5 if best else 3, linestyle="-" if one.state == "done" else ":",
-            label=_name(one) if one.key in named else None,
+            label=_name(one, letters) if one.key in named else None,
         )  # fmt: skip
     if more := len(trials) - len(named):
         axes.plot([], [], " ", label=f"and {more:,} more")
@@ -86,17 +104,17 @@ def _curves(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
 
 def _by_lr(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
     """One line for each combination of the other values; bars are intervals of the difference from the best."""
-    halves = _halves(sweep)
+    halves, letters = _halves(sweep), _letters(trials)
     groups: dict[str, list[SweepTrial]] = {}
     for one in trials:
         if math.isfinite(one.loss):
-            groups.setdefault(_others(one), []).append(one)
+            groups.setdefault(_others(one, letters), []).append(one)
     colours = _colours(sweep, trials)
     for n, (name, some) in enumerate(groups.items()):
         marker = MARKERS[n % len(MARKERS)]
         _group(axes, sorted(some, key=lambda one: one.lr), marker, halves, colours)
         if name:
-            axes.plot([], [], marker, color=INK, markersize=5, label=name)
+            axes.plot([], [], marker, color=INK, markersize=5, label=_wrapped(name))
     shown = [one for some in groups.values() for one in some]
     best = sweep.best
     if best is not None:
@@ -125,14 +143,54 @@ def _by_lr(axes: Axes, sweep: Sweep, trials: list[SweepTrial]) -> None:
         axes.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.12))
 
 
-def _name(trial: SweepTrial) -> str:
+def _name(trial: SweepTrial, letters: Letters) -> str:
     """What a trial changes, and of one that ended early how, and with which loss: its curve may leave the picture."""
-    end = ENDS.get(trial.state)
-    return (
-        trial.label
-        if end is None
-        else f"{trial.label}: {end} at step {trial.steps:,}, loss {_loss(trial.curve[-1][1])}"
-    )
+    end, name = ENDS.get(trial.state), ", ".join(_parts(trial, letters)) or "as given"
+    return _wrapped(name if end is None else f"{name}: {end} at step {trial.steps:,}, loss {_loss(trial.curve[-1][1])}")
+
+
+def _wrapped(name: str) -> str:
+    return textwrap.fill(name, NAME_WIDTH)
+
+
+def _value(value: object) -> str:
+    """A value as in the configuration, a list without its brackets."""
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "none" if value is None else str(value)
+
+
+def _letters(trials: list[SweepTrial]) -> Letters:
+    """A letter for each value that is too long for a name: A, B and so on, in the order of the trials."""
+    found: dict[tuple[str, str], str] = {}
+    for one in trials:
+        for key, value in one.changes.items():
+            if len(text := _value(value)) > LONGEST_VALUE:
+                found.setdefault((key, text), _letter(len(found)))
+    return found
+
+
+def _letter(number: int) -> str:
+    return chr(ord("A") + number % 26) + (str(number // 26) if number >= 26 else "")
+
+
+def _parts(trial: SweepTrial, letters: Letters) -> list[str]:
+    """What a trial changes, ``name=value`` each, with letters for long values."""
+    return [
+        f"{short_name(key)}={letters.get((key, _value(value)), _value(value))}" for key, value in trial.changes.items()
+    ]
+
+
+def _key(trials: list[SweepTrial]) -> list[str]:
+    """What each letter of the names stands for."""
+    return [
+        f"{short_name(key)}={letter}: {shorten(text, LONGEST_KEY)}" for (key, text), letter in _letters(trials).items()
+    ]
+
+
+def _legend_lines(axes: Axes) -> int:
+    legend = axes.get_legend()
+    return 0 if legend is None else sum(text.get_text().count("\n") + 1 for text in legend.get_texts())
 
 
 def _furthest(sweep: Sweep, trials: list[SweepTrial]) -> float:
@@ -193,7 +251,7 @@ def _group(axes: Axes, some: list[SweepTrial], marker: str, halves: dict[str, fl
         )  # fmt: skip
 
 
-def _others(trial: SweepTrial) -> str:
+def _others(trial: SweepTrial, letters: Letters) -> str:
     """What a trial changes beside its learning rate, in words."""
-    found = [part for part in trial.label.split(", ") if not part.startswith("learning_rate=")]
-    return "" if found == ["as given"] else ", ".join(found)
+    lr = short_name(LR)
+    return ", ".join(part for part in _parts(trial, letters) if not part.startswith(f"{lr}="))

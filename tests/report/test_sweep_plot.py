@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from matplotlib.axes import Axes
@@ -120,6 +122,42 @@ def test_the_legend_counts_the_trials_that_it_does_not_name() -> None:
     found = sweep(*(trial(10.0**-n, 1.0 + n / 10) for n in range(1, 12)))
     _curves(axes, found, found.trials)
     assert len(names(axes)) == 9 and names(axes)[-1] == "and 3 more"
+
+
+PATTERNS = [f"layers.{n}.self_attn.{part}_proj" for n in range(9) for part in "qkvo"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_patterns_of_hundreds_of_characters_have_letters_that_a_key_explains(tmp_path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    choices: list[Any] = [None, ["layers.2"], PATTERNS[:7], PATTERNS]
+    found = sweep(
+        *(
+            trial(lr, 1 + n / 10 + lr, changes={"model.adapter": adapter, "model.train_only": choice})
+            for lr, adapter in ((1e-4, None), (1e-3, "lora"))
+            for n, choice in enumerate(choices)
+        )
+    )
+    left, right = Figure().subplots(1, 2)
+    _curves(left, found, found.trials)
+    _by_lr(right, found, found.trials)
+    said = [name.replace("\n", " ") for name in names(left)]
+    assert "learning_rate=0.001, adapter=lora, train_only=layers.2" in said
+    assert "learning_rate=0.001, adapter=lora, train_only=B" in said
+    assert "adapter=none, train_only=A" in names(right) and len(names(right)) == 8
+    assert max(len(line) for name in [*names(left), *names(right)] for line in name.split("\n")) <= 70
+    drawn = draw(found, tmp_path)[1].read_text()
+    assert "train_only=A: layers.0.self_attn.q_proj, layers.0" in drawn and "train_only=B: layers.0" in drawn
+    width, height = (float(one) for one in re.findall(r'(?:width|height)="([\d.]+)pt"', drawn)[:2])
+    assert height < width, "the key is cut where it is longer than the picture"
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_picture_with_many_long_names_keeps_its_axes(tmp_path: Path) -> None:
+    changes = {f"train.{name}": 0.123456 for name in ("weight_decay", "warmup_ratio", "max_grad_norm", "adam_beta2")}
+    found = sweep(*(trial(10.0**-n, 1 + n / 10, state="pruned", changes=changes) for n in range(1, 10)))
+    assert len(draw(found, tmp_path)) == 2
 
 
 @pytest.mark.parametrize("worst", [2.9, 9.0])
