@@ -97,10 +97,14 @@ def _rows_to_train(model: PreTrainedModel, adapter: AdapterSection, new_tokens: 
     """Module to rows: the embedding, and the head where it is not the embedding again (peft follows the tie)."""
     if not new_tokens:
         return {}
+    return {name: list(new_tokens) for name in token_modules(model) if name not in (adapter.modules_to_save or [])}
+
+
+def token_modules(model: PreTrainedModel) -> list[str]:
+    """Return the last part of the names of the modules with a row for each token: the embedding, and an own head."""
     embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
     wanted = [embedding] if head is None or head.weight is embedding.weight else [embedding, head]
-    names = [name.split(".")[-1] for module in wanted for name, own in model.named_modules() if own is module]
-    return {name: list(new_tokens) for name in names if name not in (adapter.modules_to_save or [])}
+    return [name.split(".")[-1] for module in wanted for name, own in model.named_modules() if own is module]
 
 
 def _targets(model: PreTrainedModel, patterns: Sequence[str]) -> list[str]:

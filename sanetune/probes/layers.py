@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from sanetune.data.labels import IGNORE_INDEX
+from sanetune.engine.adapters import base_of, token_modules
 from sanetune.engine.batches import loss_token_count
+from sanetune.engine.models import new_tokens
 from sanetune.errors import ModelError
 from sanetune.events import ProbeStep, Publish, silent
 from sanetune.probes.results.layers import BlockGradient, LayerRanking, MatrixSignal
@@ -50,7 +52,18 @@ def rank_layers(harness: ProbeHarness, publish: Publish = silent) -> LayerRankin
     )
     counted = sum(loss_token_count(batch) for batch in batches)
     parameters = sum(weight.numel() for weight in harness.model.parameters())
-    return LayerRanking(prefix, gradients, tuple(_signals(weights, prefix, blocks, publish)), parameters, counted)
+    signals = tuple(_signals(weights, prefix, blocks, publish))
+    return LayerRanking(prefix, gradients, signals, parameters, counted, *_unseen(harness))
+
+
+def _unseen(harness: ProbeHarness) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Tokens of the batches that the base has never seen, and the modules that have their rows; none without them."""
+    tokenizer = harness.prepared.tokenizer
+    seen = {int(token) for batch in harness.batches for token in batch["input_ids"].unique()}
+    unseen = sorted(seen & set(new_tokens(harness.config.model, tokenizer)))
+    if not unseen:
+        return (), ()
+    return tuple(tokenizer.convert_ids_to_tokens(unseen)), tuple(token_modules(base_of(harness.model)))
 
 
 def numbered(names: Iterable[str]) -> tuple[str, dict[int, list[str]]]:

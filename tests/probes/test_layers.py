@@ -20,6 +20,7 @@ from sanetune.data.prepare import prepare
 from sanetune.engine.adapters import matching
 from sanetune.errors import ModelError
 from sanetune.planning.plan import plan
+from sanetune.probes.added_tokens import added_tokens
 from sanetune.probes.harness import probe_harness
 from sanetune.probes.layers import numbered, rank_layers
 from sanetune.probes.results.layers import BlockGradient, LayerRanking, MatrixSignal, number_patterns
@@ -146,6 +147,35 @@ def test_the_command_that_is_offered_is_one_that_sweep_understands(tmp_path: Pat
     with typed("my.yaml"):
         assert view.sweep_line(found).startswith("sanetune sweep my.yaml adapter=none,lora "), "as it can be pasted"
     assert [file.suffix for file in layers_plot.draw(found, tmp_path) if file.stat().st_size] == [".png", ".svg"]
+
+
+@pytest.mark.parametrize("adapter", [None, "lora"])
+def test_patterns_train_the_rows_of_tokens_that_the_base_has_never_seen(
+    adapter: str | None, shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SANETUNE_CACHE", str(tmp_path / "cache"))
+    rows = [{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": f"{n}"}]} for n in "abcd"]
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    model = {"name": str(shared / "models/stories260k"), "chat_template": "chatml"}
+    common = {"data": {"train": str(tmp_path / "rows.jsonl"), "holdout": 0}, "train": {"use_cpu": True}}
+    found = layers_of(load({"model": model, **common}))
+    assert found.unseen == ("<|im_start|>", "<|im_end|>") and found.token_modules == ("embed_tokens",)
+    said = " ".join(_shown(found).split())
+    assert "embed_tokens beside the layers: the base has never seen '<|im_start|>', '<|im_end|>'" in said
+
+    def frozen(patterns: list[str]) -> tuple[str, ...]:
+        config = load({"model": {**model, "adapter": adapter, "train_only": patterns}, **common})
+        prepared = prepare(config)
+        with probe_harness(plan(config, prepared).config, prepared) as harness:
+            return added_tokens(harness, prepared.tokenizer).frozen
+
+    for patterns in (found.by_gradient(0.25), found.by_signal(0.5)):
+        assert patterns[-1] == "embed_tokens" and not frozen(patterns)
+        assert frozen(patterns[:-1]) == ("embedding", "output head")
+
+
+def test_patterns_are_of_layers_alone_where_the_base_knows_all_tokens() -> None:
+    assert made().by_gradient(0.25) == ["layers.[012345]"] and "beside the layers" not in _shown(made())
 
 
 def test_a_model_without_numbered_layers_is_refused() -> None:

@@ -60,6 +60,9 @@ class LayerRanking:
         matrices: Their weight matrices.
         parameters: Numbers in all weights of the model.
         loss_tokens: Tokens in the loss that the gradients are of.
+        unseen: Tokens of the rows that the base has never seen.
+        token_modules: What has the rows of those tokens, and is trained beside any choice of layers: of a choice alone
+            they would stay as they were drawn.
     """
 
     prefix: str
@@ -67,6 +70,8 @@ class LayerRanking:
     matrices: tuple[MatrixSignal, ...]
     parameters: int
     loss_tokens: int
+    unseen: tuple[str, ...] = ()
+    token_modules: tuple[str, ...] = ()
 
     @property
     def agreement(self) -> float:
@@ -88,7 +93,8 @@ class LayerRanking:
             share: Fraction of the layers, one at least.
         """
         ranked = sorted(self.blocks, key=lambda one: -one.ratio)
-        return number_patterns(self.prefix, [one.block for one in ranked[: most(len(ranked), share)]])
+        found = number_patterns(self.prefix, [one.block for one in ranked[: most(len(ranked), share)]])
+        return [*found, *self.token_modules]
 
     def by_signal(self, share: float) -> list[str]:
         """Return patterns of the matrices with the highest signal-to-noise, the same number of each kind.
@@ -101,7 +107,7 @@ class LayerRanking:
             ranked = sorted(some, key=lambda one: -one.snr)
             chosen = [one.block for one in ranked[: most(len(ranked), share)]]
             found += [f"{one}.{kind}" for one in number_patterns(self.prefix, chosen)]
-        return found
+        return [*found, *self.token_modules]
 
     def by_kind(self) -> Mapping[str, list[MatrixSignal]]:
         """Return the matrices of each kind."""

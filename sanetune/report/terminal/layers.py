@@ -14,6 +14,7 @@ from rich.text import Text
 from sanetune import units
 from sanetune.commands import command
 from sanetune.report.terminal.layout import put
+from sanetune.text import escape_control
 
 if TYPE_CHECKING:
     from sanetune.probes.results.layers import LayerRanking
@@ -22,6 +23,8 @@ SHARES = (0.25, 0.5)
 """Fractions of the layers that patterns are offered for; Spectrum's are these, too."""
 WIDTH = 20
 """Columns of a bar."""
+NAMED = 4
+"""Tokens that are named."""
 UNSURE = 0.7
 """Rank correlation of both halves of the rows below which the order by gradient is called unsure."""
 
@@ -44,7 +47,17 @@ def show(found: LayerRanking, console: Console | None = None) -> None:
     for name, patterns in (("gradient", found.by_gradient(SHARES[0])), ("signal-to-noise", found.by_signal(SHARES[0]))):
         console.print(Text(f"a quarter by {name}:", style="bold"))
         console.print(Text(f"  train_only: {listed(patterns)}"), soft_wrap=True)
+    if found.token_modules:
+        put([Text(f"\n{_unseen(found)}")], console)
     console.print(Text(f"\n{sweep_line(found)}", style="dim"), soft_wrap=True)
+
+
+def _unseen(found: LayerRanking) -> str:
+    """Why the patterns hold more than layers."""
+    named = ", ".join(repr(escape_control(one, strict=True)) for one in found.unseen[:NAMED])
+    more = f" and {len(found.unseen) - NAMED:,} more" if len(found.unseen) > NAMED else ""
+    added = " and ".join(found.token_modules)
+    return f"{added} beside the layers: the base has never seen {named}{more}, whose rows would otherwise be frozen."
 
 
 def parts(found: LayerRanking) -> list[RenderableType]:
@@ -82,7 +95,7 @@ def listed(patterns: list[str]) -> str:
 
 
 def sweep_line(found: LayerRanking) -> str:
-    """Return the command that compares all weights, LoRA and both choices."""
+    """Return the command that compares all weights and LoRA, each in all layers and in both choices of them."""
     choices = ",".join(listed(some(SHARES[0])) for some in (found.by_gradient, found.by_signal))
     return f'{command("sweep")} adapter=none,lora "train_only=none,{choices}"'
 
