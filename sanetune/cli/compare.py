@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sanetune.cli import guarded, json_option, write_json
+from sanetune.cli.given import typed_of
 
 if TYPE_CHECKING:
     from sanetune.workflows.comparing.result import Compared
@@ -45,6 +46,10 @@ def command(
     """
     from sanetune import api
 
+    if limit is not None and not tasks:
+        raise click.UsageError("--evaluate-limit is for --evaluate TASK: give both, or neither.")
+    if typed_of({"seed": "--seed"}) and not blind:
+        raise click.UsageError("--seed draws the sides of --blind: give both, or neither.")
     for run in runs if tasks else ():
         api.evaluate(run, tasks, limit, ("base", "tuned") if len(runs) == 1 else ("tuned",))
     found = api.compare_runs(runs, prompts=list(prompts), count=count)

@@ -10,7 +10,16 @@ from typing import Any
 import click
 
 from sanetune.cli import guarded, json_option, run_argument, write_json
+from sanetune.cli.given import typed_of
 
+FOR_GGUF = {
+    "force": "--force",
+    "storage": "--type",
+    "pre": "--pre",
+    "converter": "--converter",
+    "proved": "--verify/--no-verify",
+}
+"""What only the GGUF file has a use for: parameters, and how they are written."""
 TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
 
 
@@ -56,6 +65,10 @@ def command(
     """
     if gguf is None and merged is None and not repository:
         raise click.UsageError("Nothing to do: give --gguf FILE, --merge DIR or --push-to-hub REPO.")
+    if public and not repository:
+        raise click.UsageError("--public is for --push-to-hub REPO: give both, or neither.")
+    if gguf is None and (names := typed_of(FOR_GGUF)):
+        raise click.UsageError(f"{', '.join(names)}: for --gguf FILE alone, which is not given.")
     from sanetune.workflows import export
 
     found: dict[str, Any] = {"schema": 1}

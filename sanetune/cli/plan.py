@@ -74,8 +74,16 @@ def command(
     """
     if write and not measure:
         raise click.UsageError("--write writes what --measure has chosen: give both.")
-    if measure and (layers or forecast or plots or device is not None or sharding is not None):
-        raise click.UsageError("--measure measures steps on this machine: give it without the options of a forecast.")
+    of_forecast = {"--forecast": forecast, "--device": device is not None, "--sharding": sharding is not None}
+    given = ", ".join(name for name, value in of_forecast.items() if value)
+    if measure and layers:
+        raise click.UsageError("--measure times steps and --layers ranks layers: give one of them.")
+    if layers and given:
+        raise click.UsageError(f"--layers ranks layers on this machine and forecasts nothing: leave {given} out.")
+    if measure and given:
+        raise click.UsageError(f"--measure measures steps on this machine: leave {given} out, of a forecast.")
+    if measure and plots is not None:
+        raise click.UsageError("--plots draws schedules or layers, and --measure has none: leave one of them out.")
     settings = opened(config, overrides)
     if measure:
         _measure(settings, json_file, write)

@@ -43,3 +43,12 @@ def test_the_tokens_that_end_an_answer_are_those_of_the_stored_comparison(
     assert result.exit_code == 0
     decodings = [json.loads(one.read_text())["decoding"] for one in (file, run.comparison)]
     assert [one["stop_token_ids"] for one in decodings] == [[3], [3]]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--evaluate-limit", "3"], "--evaluate-limit is for --evaluate"), (["--seed", "3"], "sides of --blind")],
+)
+def test_an_option_without_the_one_that_it_is_for_is_refused(words: list[str], said: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["compare", str(tmp_path), *words])
+    assert result.exit_code == 2 and said in result.output

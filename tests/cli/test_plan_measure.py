@@ -63,3 +63,19 @@ def test_the_choice_of_measured_steps_is_written_and_the_effective_batch_stays(f
 def test_options_that_do_not_go_together_are_refused(file: Path, words: list[str]) -> None:
     result = run(str(file), *words)
     assert result.exit_code == 2 and "--measure" in result.output and "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--layers", "--device", "H100"], "leave --device out"),
+        (["--layers", "--forecast", "--device", "8 x H100"], "leave --forecast, --device out"),
+        (["--layers", "--sharding", "fsdp"], "leave --sharding out"),
+        (["--layers", "--measure"], "give one of them"),
+        (["--measure", "--forecast"], "leave --forecast out"),
+        (["--measure", "--plots", "p"], "--plots draws schedules or layers"),
+    ],
+)
+def test_options_of_another_view_are_refused_by_name(words: list[str], said: str, file: Path) -> None:
+    shown = run(str(file), *words)
+    assert shown.exit_code == 2 and said in " ".join(shown.output.split())

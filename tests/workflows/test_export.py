@@ -179,3 +179,15 @@ def test_an_unknown_way_of_splitting_is_refused_before_anything_is_written(tmp_p
     assert done.exit_code == 2
     assert "Known are" in done.output
     assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--merge", "m", "--public"], "--public is for --push-to-hub"),
+        (["--merge", "m", "--type", "q8_0", "--no-verify"], "--type, --verify/--no-verify: for --gguf"),
+    ],
+)
+def test_an_option_of_what_is_not_exported_is_refused(words: list[str], said: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["export", str(tmp_path), *words])
+    assert result.exit_code == 2 and said in " ".join(result.output.split())
