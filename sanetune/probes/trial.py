@@ -212,4 +212,5 @@ class _Watch(StepWatcher):
             max_grad_norm=settings.max_grad_norm,
             finished=self.steps >= config.total_steps,
         )
-        return Trial(curve, timing, config.steps, self.steps, self.stopped, self.validation.source)
+        cut = config.run_warmup_steps if config.warmup_steps < config.run_warmup_steps else 0
+        return Trial(curve, timing, config.steps, self.steps, self.stopped, self.validation.source, cut)

@@ -170,6 +170,7 @@ def test_without_validation_rows_the_trial_holds_some_out(tmp_path: Path, one_th
         assert len(validation.left) + len(validation) == len(harness.prepared.train)
         trial, _ = run_trial(harness, CONFIG, validation)
     assert trial.validation_split == "train" and len(trial.curve.validation) == 3
+    assert (trial.curve.warmup_steps, trial.run_warmup_steps) == (2, 4)
 
 
 def test_a_few_examples_are_memorised_and_come_back(harness: ProbeHarness) -> None:

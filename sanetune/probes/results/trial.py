@@ -47,6 +47,8 @@ class Trial:
         steps: Steps that were made.
         stopped: Why the trial ended early; "": it did not.
         validation_split: Split of the validation rows; "train": the trial held out training rows.
+        run_warmup_steps: Warm-up steps of the run where the trial has fewer, to reach the highest learning rate; 0: as
+            many.
     """
 
     curve: Curve
@@ -55,6 +57,7 @@ class Trial:
     steps: int
     stopped: str = ""
     validation_split: Literal["validation", "train"] = "validation"
+    run_warmup_steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

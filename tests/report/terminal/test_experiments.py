@@ -15,7 +15,7 @@ from sanetune.evidence.experiments import Experiments
 from sanetune.finding import Finding, Report, Verdict
 from sanetune.forecast.outcome import OutcomeForecast
 from sanetune.report.curve_points import peak_lr, value_range
-from sanetune.report.experiment_text import loss_text
+from sanetune.report.experiment_text import loss_text, trial_text
 from sanetune.report.terminal import findings
 from sanetune.report.terminal.experiments import parts
 from tests.report import experiments_made as made
@@ -175,3 +175,10 @@ def test_one_huge_value_does_not_flatten_the_others() -> None:
 def test_the_peak_is_the_first_step_at_the_highest_learning_rate() -> None:
     assert peak_lr(Curve([Point(step, 1.0, lr) for step, lr in enumerate((0.0, 0.1, 0.1, 0.05), 1)])) == (2, 0.1)
     assert peak_lr(Curve([Point(1, 1.0), Point(2, 1.0, NAN)])) is None
+
+
+def test_a_warm_up_that_is_cut_to_fit_the_trial_is_said_beside_its_highest_learning_rate() -> None:
+    curve = Curve([Point(1, 4.0, lr=1e-4), Point(4, 3.0, lr=3e-4)], total_steps=60, warmup_steps=3)
+    cut = replace(made.trial(), curve=curve, planned_steps=12, steps=12, run_warmup_steps=6)
+    assert "at step 4; its warm-up is cut to 3 steps, the run's has 6" in trial_text(cut)
+    assert "warm-up" not in trial_text(replace(cut, run_warmup_steps=0))
