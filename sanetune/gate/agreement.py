@@ -13,6 +13,49 @@ LOWER = ("curve-diverged", "curve-oscillating", "curve-spike", "curve-norm-growt
 HIGHER = ("curve-plateau", "curve-stalled", "curve-unfinished")
 """Checks whose findings a higher one may answer."""
 
+REASONS = {
+    "samples-no-stop": (
+        ("template-end-unlearnt", "tokens-cut-reply", "curve-rate-beaten"),
+        "Train for more steps (train.num_train_epochs or max_steps; check.trial_steps of the trial)",
+    ),
+    "samples-off-form": (
+        ("labels-missing-reply", "tokens-cut-reply", "curve-rate-beaten", "template-drift"),
+        "Read the answers shown, then train for more steps or on more rows",
+    ),
+}
+"""Checks whose pages send to others for the reason: to which, and what is left where those have found nothing."""
+
+
+def with_reasons(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings, of which none sends to checks that have found nothing in the same report.
+
+    Checks that were left out of the report are named where none of those in it has found anything.
+
+    >>> from sanetune.finding import Verdict
+    >>> open_ones = Finding("samples-no-stop", Verdict.FAIL, "", remedy="See tokens-cut-reply and others.")
+    >>> cut, end = Finding("tokens-cut-reply", Verdict.WARN, ""), Finding("template-end-unlearnt", Verdict.PASS, "")
+    >>> with_reasons([open_ones, cut, end])[0].remedy
+    'See tokens-cut-reply for the reason.'
+    """
+    return [_with_reason(one, {other.check: other for other in findings}) for one in findings]
+
+
+def _with_reason(one: Finding, found: Mapping[str, Finding]) -> Finding:
+    # A remedy of the finding's own stays.
+    if one.check not in REASONS or one.verdict not in BAD or not one.remedy.startswith("See "):
+        return one
+    checks, otherwise = REASONS[one.check]
+    at_fault = [name for name in checks if name in found and found[name].verdict in BAD]
+    named = at_fault or [name for name in checks if name not in found]
+    if named:
+        return replace(one, remedy=f"See {_listed(named)} for the reason.")
+    return replace(one, remedy=f"{otherwise}: {_listed(checks)} found nothing.")
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
 
 def one_learning_rate(findings: Sequence[Finding], priorities: Mapping[str, int]) -> list[Finding]:
     """Return the findings, all of which propose the same learning rate where they propose one.

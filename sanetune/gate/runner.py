@@ -15,7 +15,7 @@ from sanetune.errors import ConfigError
 from sanetune.events import CheckFinished, CheckStarted
 from sanetune.evidence.registry import NO_MEMORY, BrokenError, Evidence, MissingError
 from sanetune.finding import Finding, Judgement, Measurement, Report, Verdict
-from sanetune.gate.agreement import one_direction, one_learning_rate
+from sanetune.gate.agreement import one_direction, one_learning_rate, with_reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def run(
         evidence.publish(CheckFinished(found[check.name], done + 1, len(checks)))
     findings = sorted((found[check.name] for check in checks), key=lambda finding: -finding.verdict.rank)
     findings = one_learning_rate(findings, {check.name: check.fix_priority for check in checks})
-    return one_direction(findings)
+    return with_reasons(one_direction(findings))
 
 
 def report(

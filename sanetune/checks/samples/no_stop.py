@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from sanetune.probes.results import Sample, Samples
 
 FIX = "none"
+LISTED = "List the token that closes a turn in eos_token_id of generation_config.json."
 
 LIMITS = {
     "fail": Limit(
@@ -97,14 +98,15 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         message += f"; special tokens stand inside, behind which they go on: {marks}"
     if not n["stops"]:
         message += "; no token ends an answer here: generation has no stop token"
+    remedy = LISTED if n["passed_by"] or not n["stops"] else ""
     most = n["open_at_least"] > limits["fail"] or n["lost_at_least"] > limits["lost"]
     if most and n["steps"] >= limits["fewest_steps"] and not n["improved"]:
-        return failed(message)
+        return failed(message, remedy)
     if n["improved"] and n["open_at_least"] > limits["warn"]:
-        return warned(f"{message}, so the model is learning to stop")
+        return warned(f"{message}, so the model is learning to stop", remedy)
     # Fewer than the base's, and not most: the model is learning to stop.
     some = n["open_at_least"] > limits["warn"] and n["open"] >= n["base_open"]
-    return warned(message) if most or some else passed(message)
+    return warned(message, remedy) if most or some else passed(message)
 
 
 def _has_room(sample: Sample, limit: int, tokenizer: PreTrainedTokenizerBase, room: float) -> bool:

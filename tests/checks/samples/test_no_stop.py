@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from sanetune.checks.base import NotApplicableError
+from sanetune.checks.base import Check, NotApplicableError
 from sanetune.checks.samples import no_stop
 from sanetune.engine.answer import Answer
 from sanetune.finding import Judgement, Verdict
@@ -110,3 +111,12 @@ def test_prompts_without_room_are_left_out() -> None:
     no_room = Answer("", False, 0, "the prompt has 600 tokens, the model's context 512")
     measured, judgement = found(sampled([*[no_room] * 4, *[done(reference(n)) for n in range(4)]]))
     assert judgement.verdict is Verdict.PASS and measured.numbers["samples"] == 4
+
+
+def test_the_remedy_names_the_end_token_only_where_answers_go_on_behind_one_or_nothing_stops_them() -> None:
+    limits = Check.of(no_stop).defaults
+    measured, judgement = found(sampled([cut(f"{GOES_ON} {n}") for n in range(20)]))
+    assert judgement.remedy == ""
+    for changed in ({"passed_by": {"<|im_end|>": 9}}, {"stops": 0}):
+        said = no_stop.judge(replace(measured, numbers={**measured.numbers, **changed}), limits)
+        assert "eos_token_id" in said.remedy
