@@ -142,6 +142,11 @@ def _accumulation(config: Config, sizes: RunSizes) -> Answer:
     share = int(config.train.given["per_device_train_batch_size"]) * max(1, sizes.machine.devices)
     most = max(1, target // share)
     steps = _even_steps(sizes, share, most) or 1
+    if int(config.train.get("max_steps", -1)) > 0:
+        return steps, f"{target} examples per step, as max_steps gives the steps; at most 128, as Alpaca and Tulu"
+    left = sizes.data.train_examples * float(config.train.get("num_train_epochs", 3.0)) / target
+    if 0 < left < MIN_STEPS:
+        return steps, f"{target} examples per step, the fewest that are inferred: they leave {left:,.0f} steps or so"
     return steps, f"{target} examples per step leave about {MIN_STEPS} steps or more; at most 128, as Alpaca and Tulu"
 
 

@@ -35,6 +35,25 @@ def test_every_inferred_default_has_a_reason() -> None:
         assert len(origin.reason) > 5, key
 
 
+@pytest.mark.parametrize(
+    ("known", "keys", "said"),
+    [
+        (SMALL, {}, "8 examples per step leave about 200 steps or more"),
+        (SMALL, {"max_steps": 60}, "16 examples per step, as max_steps gives the steps"),
+        (
+            sizes(SMALL, train_examples=100),
+            {},
+            "4 examples per step, the fewest that are inferred: they leave 75 steps",
+        ),
+    ],
+)
+def test_the_reason_of_the_batch_promises_no_steps_that_the_run_has_not(
+    known: RunSizes, keys: dict[str, object], said: str
+) -> None:
+    reason = made(known, **keys).origins["train.gradient_accumulation_steps"].reason
+    assert reason.startswith(said)
+
+
 def test_what_is_given_stays() -> None:
     given = {"learning_rate": 1e-6, "num_train_epochs": 7, "eval_strategy": "epoch", "seed": 1, "bf16": True}
     config = made(**given)
