@@ -143,10 +143,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     answers, texts = _sufficient(n, limits)
     prompts, text = names_of(n["source"])
     if not answers and not texts:
-        raise NotApplicableError(
-            f"the base answers {n['base_answered']} of {n['prompts']} {prompts} in a sensible way and knows"
-            f" {n['texts']} of the texts: too few to tell what it forgets"
-        )
+        raise NotApplicableError(f"{_known_to_base(n, prompts)}: too few to tell what it forgets")
     words = []
     if answers:
         gained = f" ({n['gained']} gained)" if n["gained"] else ""
@@ -162,6 +159,15 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return passed(message)
     remedy, fix = _advice(n.get("replay", []))
     return warned(message, remedy, fix)
+
+
+def _known_to_base(n: dict[str, Any], prompts: str) -> str:
+    """What of prompts and texts the base can do, as far as there are any."""
+    answered = f"the base answers {n['base_answered']} of {n['prompts']} {prompts} in a sensible way"
+    some = [answered] if n["prompts"] else []
+    if n["bits_per_byte"] is not None or n["texts"]:
+        some.append(f"{'' if some else 'the base '}knows {n['texts']} of the texts")
+    return " and ".join(some) or "there are neither prompts nor texts"
 
 
 def _advice(replay: list[dict[str, Any]]) -> tuple[str, dict[str, Any]]:

@@ -75,6 +75,16 @@ def test_a_base_that_can_do_nothing_forgets_nothing() -> None:
         judged(Forgetting(answers("." * 48)))
 
 
+def test_a_file_of_prompts_alone_is_not_said_to_have_texts_that_the_base_does_not_know() -> None:
+    for found, words in (
+        (Forgetting(answers("."), source="keep.jsonl"), "^the base answers 0 of 1 prompts of yours in a sensible way:"),
+        (Forgetting(answers("."), bits_per_byte=4.0), "in a sensible way and knows 0 of the texts:"),
+        (Forgetting((), bits_per_byte=4.0), "^the base knows 0 of the texts:"),
+    ):
+        with pytest.raises(NotApplicableError, match=words):
+            judged(found)
+
+
 class Replays:
     """Trials with replay rows as a list has them, which counts how many were asked for."""
 
