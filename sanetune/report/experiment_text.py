@@ -60,7 +60,7 @@ def trial_text(found: Trial) -> str:
         text += f"; highest learning rate {units.lr(peak[1])} at step {peak[0]:,}"
     if found.run_warmup_steps:
         made = curve.warmup_steps or 0
-        text += f"; its warm-up is cut to {units.many(made, 'step')}, the run's has {found.run_warmup_steps:,}"
+        text += f"; its warm-up is shortened to {units.many(made, 'step')}, the run's has {found.run_warmup_steps:,}"
     if found.stopped:
         text += f"; ended early: {one_line(found.stopped, LONGEST_REASON)}"
     return text

@@ -177,8 +177,8 @@ def test_the_peak_is_the_first_step_at_the_highest_learning_rate() -> None:
     assert peak_lr(Curve([Point(1, 1.0), Point(2, 1.0, NAN)])) is None
 
 
-def test_a_warm_up_that_is_cut_to_fit_the_trial_is_said_beside_its_highest_learning_rate() -> None:
+def test_a_warm_up_that_is_shortened_to_fit_the_trial_is_said_beside_its_highest_learning_rate() -> None:
     curve = Curve([Point(1, 4.0, lr=1e-4), Point(4, 3.0, lr=3e-4)], total_steps=60, warmup_steps=3)
     cut = replace(made.trial(), curve=curve, planned_steps=12, steps=12, run_warmup_steps=6)
-    assert "at step 4; its warm-up is cut to 3 steps, the run's has 6" in trial_text(cut)
+    assert "at step 4; its warm-up is shortened to 3 steps, the run's has 6" in trial_text(cut)
     assert "warm-up" not in trial_text(replace(cut, run_warmup_steps=0))
