@@ -67,8 +67,8 @@ def best_checkpoint(curve: Curve, saved: Sequence[int] = ()) -> BestCheckpoint |
 
 
 def _saved(step: int, saved: Sequence[int], evaluations: Sequence[Evaluation]) -> int | None:
-    """The saved checkpoint that stands in for the weights of a step: the nearest, unless another is known to be better.
-    None stands in for those that the run began with."""
+    """The saved checkpoint to take in place of the weights of a step: the nearest, unless another is known to be better.
+    None replaces those that the run began with."""
     nearest = min(saved, key=lambda one: (abs(one - step), one), default=None)
     losses = {one.step: one.loss for one in evaluations if one.step in saved}
     if nearest is None or step == 0 or nearest not in losses:

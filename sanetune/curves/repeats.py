@@ -11,7 +11,7 @@ FEWEST, DIFFERENT = 5, 4
 SPREAD = 100.0
 """Units of the last digit between the lowest and the highest of them, below which losses are alike by chance."""
 MOST = 4_000
-"""Losses that are looked at: weights that do not move at all do not do so from the start on."""
+"""Losses that are compared: weights that do not move at all do not do so from the start on."""
 LAGS = 3
 """Distances that are tried: those at which most losses come again."""
 

@@ -158,7 +158,7 @@ def in_training(points: Sequence[Point], limits: Limits, guessing: float = math.
 
 
 def single(one: Point | Evaluation, around: float) -> Spike:
-    """A spike of one record that something confirms."""
+    """A spike of one record that something confirms, beside a level of ``around`` nats."""
     return Spike(one.step, one.loss, around, (one.step, one.step), 1, True)
 
 
@@ -298,11 +298,11 @@ def of_harder_rows(rise: Spike, points: Sequence[Point], evaluations: Sequence[E
 
 
 def sides(values: Sequence[float], place: int) -> float:
-    """The higher of the medians of both sides: a steep fall has no spikes."""
+    """The higher of the medians of both sides, of losses in nats: a steep fall has no spikes."""
     sides = values[max(0, place - REACH) : place], values[place + 1 : place + REACH + 1]
     return max((statistics.median(side) for side in sides if side), default=math.inf)
 
 
 def near(values: Sequence[float | None], place: int) -> list[int]:
-    """Places of the neighbours."""
+    """Places of the neighbours, by step."""
     return [i for i in range(max(0, place - REACH), min(len(values), place + REACH + 1)) if i != place]

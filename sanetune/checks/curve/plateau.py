@@ -92,7 +92,7 @@ LIMITS = {
     "few_least": Limit(0.1, "nats of few losses, below which the log may begin with what is learned already"),
     "closely": Limit(0.03, "that a straight fall is smaller than, for sure, and what is after the first tenth below it:"
                            " flat, though a fall can be seen, where validation does not fall either"),
-    "epochs": Limit(3.0, "over the same rows, in which they would be learned by heart: the next limit counts then"),
+    "epochs": Limit(3.0, "over the same rows, in which they would be memorised: the next limit counts then"),
     "epochs_closely": Limit(0.06, "that every fall of few losses is smaller than, for sure, in so many epochs: 0.052 in"
                                   " 60 records of 20 epochs (bench.curves.unseen)"),
     "repeated": Limit(5, "losses that come again in the same order to the last digit: of different rows one in"

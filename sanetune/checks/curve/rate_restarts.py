@@ -108,7 +108,7 @@ def _of_cosines(logged: Sequence[tuple[int, float]], restarts: Sequence[int], li
 
 
 def _straight(logged: Sequence[tuple[int, float]], restarts: Sequence[int], most: float) -> bool:
-    """Whether all learning rates between restarts lie on straight lines, but for ``most``."""
+    """Whether all learning rates between restarts are on straight lines, but for ``most``."""
     edges = [-math.inf, *restarts, math.inf]
     parts = [[one for one in logged if low <= one[0] < high] for low, high in pairwise(edges)]
     long = [part for part in parts if len({step for step, _ in part}) >= FEWEST]

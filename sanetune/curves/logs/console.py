@@ -27,7 +27,7 @@ from sanetune.curves.logs.watch_words import endings
 
 KIND = "printed output of a Hugging Face Trainer"
 PRINTED = re.compile(r"\{\s*(?:'[^{}\n]{1,4000}(?:\}|(?=\n|\Z))|\"[^{}]{1,4000}\})")
-"""A mapping; one that was cut at the width of a terminal ends with its line."""
+"""A mapping; one that is truncated at the width of a terminal ends with its line."""
 BAR = re.compile(r"(?:^|[\r\n])\s*\d+%\|[^|\r\n]*\|\s*(\d{1,9})/(\d{1,9}) \[")
 """The bar of the training steps or of an evaluation: done and in all. Bars of other work begin with its name."""
 COUNTED = "The output does not say at which step a loss was logged: steps are counted in {}."

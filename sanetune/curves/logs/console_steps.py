@@ -92,7 +92,7 @@ def once(printed: Sequence[tuple[int, Entry]]) -> list[tuple[int, Entry]]:
     of the first. LLaMA-Factory prints its own beside that of the Trainer, with fewer decimals.
 
     Args:
-        printed: Each mapping with the place of its end in the text.
+        printed: Each mapping with the place of its end in the text, in characters.
     """
     kept: list[tuple[int, Entry]] = []
     for place, entry in printed:

@@ -56,7 +56,7 @@ def test_stairs_count_where_the_last_evaluations_are_above_the_lowest_and_not_wh
     assert "staircase" not in bad(table(STAIRS, holds, epochs=3.0))
 
 
-def test_a_training_loss_of_a_table_is_of_the_epoch_that_it_stands_in() -> None:
+def test_a_training_loss_of_a_table_is_of_the_epoch_of_its_line() -> None:
     """It is no mean since the record before, which would be of the epoch before at a boundary."""
     training = [0.83, 0.70, 0.68, 0.66, 0.587, 0.588, 0.58, 0.573, 0.49, 0.494, 0.483, 0.489]
     epochs = [0.2, 0.4, 0.6, 0.8, 1.04, 1.25, 1.45, 1.66, 2.07, 2.28, 2.49, 2.7]
@@ -98,12 +98,12 @@ def test_a_part_of_a_log_says_nothing_of_what_was_evaluated_before_it() -> None:
     assert "unmeasured" in bad(Curve(whole, total_steps=170, finished=True, source=LOG))
 
 
-def test_a_few_steps_that_learn_their_rows_by_heart_in_many_epochs_are_unmeasured() -> None:
+def test_a_few_steps_that_memorise_their_rows_in_many_epochs_are_unmeasured() -> None:
     losses = [0.1271, 0.1271, 0.04, 0.0029, 0.0005, 0.0005, 0.0006, 0.0005, 0.0006, 0.0005]
-    by_heart = Curve(
+    memorised = Curve(
         [Point(i, loss, epoch=float(i)) for i, loss in enumerate(losses, 1)], total_steps=10, finished=True, source=LOG
     )
-    assert "unmeasured" in bad(by_heart)
+    assert "unmeasured" in bad(memorised)
     test = Curve(
         [Point(i, 2.0 - 0.1 * i, epoch=float(i)) for i in range(1, 11)], total_steps=10, finished=True, source=LOG
     )

@@ -37,10 +37,10 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_the_lines_of_a_program_are_its_losses_by_step(tmp_path: Path, form: str) -> None:
+@pytest.mark.parametrize("program", FORMS)
+def test_the_lines_of_a_program_are_its_losses_by_step(tmp_path: Path, program: str) -> None:
     losses = [2.5 - 0.0625 * step for step in range(10)]
-    lines = [FORMS[form].format(step=step, iteration=step, loss=loss) for step, loss in enumerate(losses, 70)]
+    lines = [FORMS[program].format(step=step, iteration=step, loss=loss) for step, loss in enumerate(losses, 70)]
     curve = printed(tmp_path, "\n".join(["Loading model, loss scale: 65536", *lines])).curve()
     assert [(point.step, point.loss) for point in curve.points] == [(70 + n, loss) for n, loss in enumerate(losses)]
     assert not curve.validation
