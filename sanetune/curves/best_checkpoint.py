@@ -67,7 +67,7 @@ def best_checkpoint(curve: Curve, saved: Sequence[int] = ()) -> BestCheckpoint |
 
 
 def _saved(step: int, saved: Sequence[int], evaluations: Sequence[Evaluation]) -> int | None:
-    """The saved checkpoint to take in place of the weights of a step: the nearest, unless another is known to be better.
+    """The saved checkpoint to take in place of a step's weights: the nearest, unless another is known to be better.
     None replaces those that the run began with."""
     nearest = min(saved, key=lambda one: (abs(one - step), one), default=None)
     losses = {one.step: one.loss for one in evaluations if one.step in saved}

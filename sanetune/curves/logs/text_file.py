@@ -34,9 +34,20 @@ def runs_in(path: Path, text: str) -> list[Log]:
     Args:
         path: The file that it is from.
         text: All of it, or the output of a notebook's cell.
+
+    Raises:
+        DataError: A Trainer printed the summary of a run, and nothing has a loss by step.
     """
-    if found := console.runs_in(path, text):
-        return found
+    try:
+        return console.runs_in(path, text) or _others(path, text)
+    except DataError:
+        # The summary of a run is below its table, too.
+        if found := _others(path, text):
+            return found
+        raise
+
+
+def _others(path: Path, text: str) -> list[Log]:
     tables = drawn(path, text) or model_card.tables_in(path, text) or copied(path, text)
     named = zip(tables, console.titles(tables), strict=True)
     return [replace(log, title=title) for log, title in named] or lines.runs_in(path, text)

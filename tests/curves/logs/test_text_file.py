@@ -9,6 +9,7 @@ import pytest
 
 from sanetune.curves.logs.find import logs
 from sanetune.curves.logs.log import Log
+from sanetune.errors import DataError
 
 
 def pasted(tmp_path: Path, text: str, name: str = "pasted.txt") -> Log:
@@ -25,6 +26,14 @@ def test_a_table_that_was_copied_from_a_notebook_is_its_log(tmp_path: Path) -> N
     assert [(point.step, point.loss, point.epoch) for point in curve.points] == [(20, 2.5, 1), (40, 2, 2), (60, 1.5, 3)]
     assert [one.loss for one in curve.validation] == [2.25, 2.125, 2.0625]
     assert (curve.total_steps, curve.sampled) == (80, True)
+
+
+def test_the_summary_of_a_run_below_its_table_is_not_all_that_is_read(tmp_path: Path) -> None:
+    summary = "TrainOutput(global_step=60, training_loss=1.9, metrics={'train_runtime': 9.0, 'train_loss': 1.9})\n"
+    assert len(pasted(tmp_path, TABLE + summary).curve().points) == 3
+    (tmp_path / "alone.txt").write_text(summary)
+    with pytest.raises(DataError, match="summary of a run alone"):
+        logs(tmp_path / "alone.txt")
 
 
 def test_what_a_trainer_prints_before_its_first_step_is_the_plan(tmp_path: Path) -> None:
