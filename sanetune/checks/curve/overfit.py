@@ -50,7 +50,7 @@ from sanetune.checks.curve._medians import of_last, of_others
 from sanetune.curves.best_checkpoint import keep_best
 from sanetune.curves.changes import HELD_OUT, MANY, finite, points_of, since_lowest, training
 from sanetune.curves.paired import t_statistic
-from sanetune.curves.valley import all_later_above, last_above, steady_rise
+from sanetune.curves.valley import LAST, all_later_above, last_above, steady_rise
 from sanetune.finding import Judgement, Measurement, Verdict, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -101,6 +101,12 @@ LIMITS = {
         "the same of rows compared in pairs, for a warning where training falls far meanwhile: three more of the short"
         " runs of parts C to G that are worse on unseen rows, and no healthy one (docs/curves.md)",
     ),
+    "one_rise": Limit(
+        0.05,
+        "above its minimum, one last evaluation where training has fallen by the next limit since: those of some"
+        " hundred rows differ by up to 5 % from one to the next",
+    ),
+    "one_fell": Limit(0.25, "that training has fallen by since, beside that: it memorises"),
     "slight": Limit(
         0.015,
         "above its minimum at the end, medians of three evaluations, where training falls meanwhile: 0.018 and 0.021 in"
@@ -242,9 +248,17 @@ def _rises(n: dict[str, Any], limits: Limits, *, sure: bool) -> bool:
     stays = n["fell_far"] and n["slight_rise"] >= limits["slight"]
     likely = stays and n["exact"] and n["sure"] >= limits["likely_sure"]
     likely |= stays and n["last_above"] >= limits["stays"] and n["sure"] >= limits["stays_sure"]
+    likely |= _by_one(n, limits)
     slight = stays and n["looks"] >= MANY and n["slight_sure"] >= limits["slight_sure"]
     steady = n["steady"] <= limits["steady"]
     return bool(((sure or steady or likely) and n["rise"] >= limits["warn"]) or slight)
+
+
+def _by_one(n: dict[str, Any], limits: Limits) -> bool:
+    """Whether one last evaluation is above all scatter while training falls so far that it has to memorise."""
+    fell = n["training_after"] is not None and n["training_after"] <= (1 - limits["one_fell"]) * n["training_before"]
+    surely = n["training_fell_sure"] >= limits["fell_sure"]
+    return bool(n["by_one"] and n["looks"] > LAST and n["rise"] >= limits["one_rise"] and fell and surely)
 
 
 def _slight_rise(evaluations: Sequence[Evaluation]) -> float:

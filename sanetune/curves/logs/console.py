@@ -146,7 +146,7 @@ def _by_epochs(path: Path, printed: Printed, plan: Plan) -> list[Log]:
         kept = went_on(entries)
         again = (RESUMED.format(len(entries) - len(kept)),) if len(kept) < len(entries) else ()
         at_losses = counted([(0, one) for one in kept])
-        if plan.steps and plan.epochs and (placed := at_epochs(at_losses, plan.epochs / plan.steps)):
+        if plan.per_epoch and (placed := at_epochs(at_losses, 1 / plan.per_epoch)):
             found.append(Log.of(path, KIND, placed, total_steps=plan.steps, title=title, notes=again))
             continue
         placed = finer(at_losses)

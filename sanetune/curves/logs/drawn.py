@@ -59,8 +59,8 @@ def _log(path: Path, rows: Sequence[Row], plan: Plan | None) -> Log:
     notes = (BESIDE,) if evaluated else ()
     if plan is None:
         return replace(Log.of(path, KIND, rows, notes=notes), sampled=evaluated)
-    if plan.steps and plan.epochs:
-        rows = [_with_both(row, plan.steps / plan.epochs) for row in rows]
+    if plan.per_epoch:
+        rows = [_with_both(row, plan.per_epoch) for row in rows]
     log = Log.of(path, KIND, rows, total_steps=plan.steps, notes=notes)
     return replace(log, reached=plan.reached, sampled=evaluated)
 

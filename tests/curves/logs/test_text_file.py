@@ -9,6 +9,7 @@ import pytest
 
 from sanetune.curves.logs.find import logs
 from sanetune.curves.logs.log import Log
+from sanetune.curves.logs.plans import plans_in
 from sanetune.errors import DataError
 
 
@@ -37,14 +38,30 @@ def test_the_summary_of_a_run_below_its_table_is_not_all_that_is_read(tmp_path: 
 
 
 def test_what_a_trainer_prints_before_its_first_step_is_the_plan(tmp_path: Path) -> None:
-    banner = "   \\\\   /|    Num examples = 521 | Num Epochs = 2 | Total steps = 1,000\n"
+    banner = "   \\\\   /|    Num examples = 4,000 | Num Epochs = 2 | Total steps = 1,000\n"
+    banner += "O^O/ \\_/ \\    Batch size per device = 2 | Total batch size (2 x 4 x 1) = 8\n"
     curve = pasted(tmp_path, banner + TABLE).curve()
     assert (curve.total_steps, curve.points[0].epoch) == (1000, 0.04)
-    lines = "Num Epochs = 2\nTotal optimization steps = 400\n" + "".join(
+    lines = "Num examples = 1600\nTotal train batch size (w. parallel) = 8\nTotal optimization steps = 400\n" + "".join(
         f"{{'loss': {3 - epoch}, 'epoch': {epoch}}}\n" for epoch in (0.25, 0.5, 0.75)
     )
     curve = pasted(tmp_path, lines).curve()
     assert [point.step for point in curve.points] == [50, 100, 150] and curve.total_steps == 400
+
+
+@pytest.mark.parametrize(
+    ("bar", "per_epoch"),
+    [
+        ("[60/60 01:07, Epoch 20/20]", 3.0),
+        ("[5604/5604 1:30:06, Epoch 3/4]", 1401.0),
+        ("[60/60 02:56, Epoch 1/2]", None),  # a maximum of steps, in the second epoch
+        ("[30/60 01:07 < 01:00, 1.0 it/s, Epoch 0.75/2]", 40.0),
+        ("[60/60 08:54, Epoch 0/1]", None),
+    ],
+)
+def test_an_epoch_has_the_steps_that_a_bar_says_for_sure(bar: str, per_epoch: float | None) -> None:
+    (plan,) = plans_in(bar)
+    assert plan.per_epoch == per_epoch
 
 
 def test_a_part_of_a_json_log_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
