@@ -75,7 +75,7 @@ LIMITS = {
     "one_records": Limit(6, "records on the shorter side of a single boundary, which are too few with less"),
     "one_drop": Limit(0.1, "a share of the loss; 0.12 and more at the first boundary where readers saw stairs, 0.03 in"
                            " a healthy log"),
-    "one_sure": Limit(3.5, "standard errors of the drop, and of what it is beyond a steady fall: 6.7 and 3.6 in a log"
+    "one_sure": Limit(3.4, "standard errors of the drop, and of what it is beyond a steady fall: 6.7 and 3.6 in a log"
                             " whose second epoch has just begun"),
     "one_level_drop": Limit(0.08, "the same of a boundary with level losses on both sides, which the next three and"
                                   " one_level_records say"),
