@@ -27,23 +27,23 @@ name: limits were set with half A in view; some limits are from earlier versions
 UNSEEN = """
 ## Logs that nobody had seen
 
-{logs} more public logs (`bench/curves/unseen`): a reader wrote down what is wrong in each, which checks have to say so,
-and which others may speak, before any check was run. *At first sight*: by the rules of that day, before
-a change was made because of the sample. Readers of D and E did not know the rules; those of G to O knew the
-descriptions of the checks alone; that of F knew all, and F has short logs above all. Many logs of H are the beginnings
-of long ones. J has some logs of one record. M is what people paste into threads and documents, mostly ten to thirty
-records of any program; of its 99 texts 51 could be read at first, all since, and the figures of first sight are from
-then. N is the tables of model cards and notebooks, which have evaluations and few training losses, and O is of both
-kinds. *More*: logs with a finding that the reader does not allow; of the two of H at first sight, in its warm-up both,
-the planned steps had not been copied.
+{logs} more public logs (`bench/curves/unseen`): a reader wrote down what is wrong in each, which checks have to say
+so, and which others may speak, before any check was run. *At first sight*: by the rules of that day, before a change
+was made because of the sample. Readers of D and E did not know the rules; those of G to O knew the descriptions of the
+checks alone; that of F knew all, and F has short logs above all. Many logs of H are the beginnings of long ones. J has
+some logs of one record. M is what people paste into threads and documents, mostly ten to thirty records of any
+program; of its 99 texts 51 could be read at first, all since, and the figures of first sight are from then. N is the
+tables of model cards and notebooks, which have evaluations and few training losses, and O is of both kinds. *More*:
+logs with a finding that the reader does not allow; of the two of H at first sight, in its warm-up both, the planned
+steps had not been copied.
 
 A *second reader* saw the numbers of all logs later, with the descriptions of the checks, and neither names, nor the
 first reading, nor what the checks say. Of what the first expects the second expects or allows all but a warm-up of a
 quarter; of what the second expects the first does not allow seven things: three high starts, at 8.1 to 8.6 nats, three
-long warm-ups, and a best evaluation beside a divergence. Two readers agree no further than this: the second expects {both} of the {first} things
-that the first expects, the first {both} of the {second} that the second expects; of I to O, which both read before a
-check was run, {late_agreed} of {late_first} and {late_agreed} of {late_second}. *Both*: what both expect. *Neither*:
-logs with a finding that neither allows.
+long warm-ups, and a best evaluation beside a divergence. Two readers agree no further than this: the second expects
+{both} of the {first} things that the first expects, the first {both} of the {second} that the second expects; of I to
+O, which both read before a check was run, {late_agreed} of {late_first} and {late_agreed} of {late_second}. *Both*:
+what both expect. *Neither*: logs with a finding that neither allows.
 """
 FIRST_SIGHT = {
     "D and E": "38 of 55, 0 of 72",
