@@ -42,6 +42,9 @@ def outcome_of(
     trained = [record for record in records if record.kind == "train"]
     validated = [record for record in records if record.kind == "validation"]
     best = state.best_metric if state.best_metric is not None and math.isfinite(state.best_metric) else None
+    # The best weights may have been chosen by another metric: their loss is that of their step.
+    there = [record.loss for record in validated if record.step == state.best_global_step]
+    best = there[-1] if best is not None and there else best
     tokens, in_loss = loop.tokens_seen()
     return Outcome(
         steps=state.global_step,

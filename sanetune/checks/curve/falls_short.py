@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from sanetune.forecast.outcome import OutcomeForecast
 
 FIX = "none"
-VERSION = 2
+VERSION = 3
 
 LIMITS = {
     "sure": Limit(0.5, "chance of failing: at least as likely as not, where the calibration's own limit says so too"),
@@ -89,8 +89,8 @@ def measure(outcome: OutcomeForecast) -> Measurement:
 def judge(m: Measurement, limits: Limits) -> Judgement:
     n = m.numbers
     message = (
-        f"from {n['step']:,} of {n['total_steps']:,} steps the final validation loss is forecast as"
-        f" {units.nats(n['median'])} ({units.nats(n['low'])} to {units.nats(n['high'])} with 80 %); it has to get"
+        f"from {n['step']:,} of {n['total_steps']:,} steps the final validation loss, on the trial's rows, is forecast"
+        f" as {units.nats(n['median'])} ({units.nats(n['low'])} to {units.nats(n['high'])} with 80 %); it has to get"
         f" {aim(n['there'], n['there_is'], n['lowest'])}"
     )
     if n["fails"] and n["failing"] >= limits["sure"]:
