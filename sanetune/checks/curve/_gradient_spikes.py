@@ -56,7 +56,8 @@ def after_gradients(points: Sequence[Point], limits: Limits) -> list[Spike]:
         around = sides(losses, worst)
         least = max(limits["far_harm"] * around, around + limits["far_least"])
         scatter = relative_noise(losses[max(0, worst - LOCAL) : worst + LOCAL + 1])
-        if around > 0 and losses[worst] >= least and math.log(losses[worst] / around) >= limits["far_sure"] * scatter:
+        known = around >= limits["far_around"] and losses[worst] >= least
+        if known and math.log(losses[worst] / around) >= limits["far_sure"] * scatter:
             found.append(single(points[worst], around))
     return found
 

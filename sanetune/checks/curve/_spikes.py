@@ -47,6 +47,8 @@ LIMITS = {
                              " (bench.curves.unseen)"),
     "far_harm": Limit(1.2, "times the higher of both sides, the loss of that record or of the next"),
     "far_sure": Limit(3.0, "standard deviations of the logarithm, beside that"),
+    "far_around": Limit(0.05, "nats of both sides at least: of rows that are memorised single ones have norms as far"
+                              " above their neighbours"),
     "far_least": Limit(0.02, "nats beside that"),
     "fixed_times": Limit(1.25, "times its neighbours, on a fixed batch, which has no noise of batches"),
     "fixed_least": Limit(0.15, "nats beside that"),
