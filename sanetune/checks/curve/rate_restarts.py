@@ -64,6 +64,8 @@ LIMITS = {
 
 FEWEST = 4
 """Logged learning rates in which a restart can be seen."""
+SHOWN, FELL = 6, 0.8
+"""Those of a fall by so much of the highest, which show whether it is straight."""
 
 
 def measure(curve: Curve, limits: Limits) -> Measurement:
@@ -100,7 +102,7 @@ def _of_cosines(logged: Sequence[tuple[int, float]], restarts: Sequence[int], li
     ]
     if len(set(steps)) < FEWEST:
         return 0.0
-    if _straight([(step, lr) for step, lr in logged[peak:]], restarts, limits["straight"] * highest):
+    if _straight(logged, restarts, limits["straight"] * highest):
         return 0.0
     line = statistics.linear_regression(steps, phases)
     even = (line.intercept + line.slope * step for step in steps)
@@ -110,14 +112,23 @@ def _of_cosines(logged: Sequence[tuple[int, float]], restarts: Sequence[int], li
 def _straight(logged: Sequence[tuple[int, float]], restarts: Sequence[int], most: float) -> bool:
     """Whether all learning rates between restarts are on straight lines, but for ``most``."""
     edges = [-math.inf, *restarts, math.inf]
-    parts = [[one for one in logged if low <= one[0] < high] for low, high in pairwise(edges)]
+    whole = [[one for one in logged if low <= one[0] < high] for low, high in pairwise(edges)]
+    # What is before the highest of them is a warm-up.
+    parts = [part[max(range(len(part)), key=lambda i: part[i][1]) :] for part in whole if part]
     long = [part for part in parts if len({step for step, _ in part}) >= FEWEST]
+    # A few records of a cosine's middle are on a line, too: one part has to come down most of the way.
+    if not any(len(part) >= SHOWN and _fall(part) >= FELL * max(lr for _, lr in logged) for part in long):
+        return False
     for part in long:
         steps, lrs = zip(*part, strict=True)
         line = statistics.linear_regression(steps, lrs)
         if any(abs(line.intercept + line.slope * step - lr) > most for step, lr in part):
             return False
-    return bool(long)
+    return True
+
+
+def _fall(part: Sequence[tuple[int, float]]) -> float:
+    return max(lr for _, lr in part) - min(lr for _, lr in part)
 
 
 def judge(m: Measurement, limits: Limits) -> Judgement:
