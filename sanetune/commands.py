@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 
 _TYPED: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
@@ -70,3 +70,15 @@ def init_with(override: str) -> str:
         override: ``section.key=value``.
     """
     return " ".join(["sanetune", "init", *map(shlex.quote, _INIT.get()), shlex.quote(override)]) if _INIT.get() else ""
+
+
+def typed_of(options: Mapping[str, str]) -> list[str]:
+    """Return those of ``options`` that were typed: by the name of the parameter, how each is written.
+
+    One without the option that it is for is refused then, and not ignored.
+    """
+    import click
+    from click.core import ParameterSource
+
+    source = click.get_current_context().get_parameter_source
+    return [written for name, written in options.items() if source(name) is ParameterSource.COMMANDLINE]

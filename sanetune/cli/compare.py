@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sanetune.cli import guarded, json_option, write_json
-from sanetune.cli.given import typed_of
+from sanetune.commands import typed_of
 
 if TYPE_CHECKING:
     from sanetune.workflows.comparing.result import Compared

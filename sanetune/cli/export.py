@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from sanetune.cli import guarded, json_option, run_argument, write_json
-from sanetune.cli.given import typed_of
+from sanetune.commands import typed_of
 
 FOR_GGUF = {
     "force": "--force",
