@@ -71,7 +71,7 @@ def _saved(step: int, saved: Sequence[int], evaluations: Sequence[Evaluation]) -
     None replaces those that the run began with."""
     nearest = min(saved, key=lambda one: (abs(one - step), one), default=None)
     losses = {one.step: one.loss for one in evaluations if one.step in saved}
-    if nearest is None or step == 0 or nearest not in losses:
+    if nearest is None or step in (0, nearest) or nearest not in losses:
         return nearest if step else None
     return min(losses, key=lambda one: (losses[one], abs(one - step)))
 

@@ -51,7 +51,7 @@ def _rounded(losses: Iterable[float], decimals: int, digits: int) -> bool:
     half, chance = 0.5 * 10.0**-decimals, 1.0
     for loss in {abs(loss) for loss in losses if loss}:
         apart = 2.0 ** (math.floor(math.log2(loss)) + 1 - bits)
-        if abs(loss - round(loss / apart) * apart) > half * 1.001:
+        if not apart or abs(loss - round(loss / apart) * apart) > half * 1.001:
             return False
         chance *= min(1.0, 2 * half / apart)
     return chance <= BY_CHANCE

@@ -145,13 +145,19 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "trend": -math.inf if fall is None else fall.sure,
             "straight_most": math.inf if fall is None else fall.straight + limits["sure"] * fall.std_error,
             "none_below": _none_below(curve),
-            "epochs": max((point.epoch for point in points if point.epoch), default=0.0),
+            "epochs": _epochs(points),
             **_repeat(points),
             "validation_fall": _validation_fall(curve),
             "validation_rises": any(b.loss > a.loss for a, b in pairwise(finite(curve.validation))),
             "validation_width": _validation_width(curve),
         }
     )
+
+
+def _epochs(points: Sequence[Point]) -> float:
+    """Epochs that the log covers; 0 where it does not say."""
+    known = [point.epoch for point in points if point.epoch is not None and math.isfinite(point.epoch)]
+    return known[-1] - known[0] if known else 0.0
 
 
 def _repeat(points: Sequence[Point]) -> dict[str, int]:
@@ -215,9 +221,10 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     least, most = units.nats(n["lowest"]), units.nats(n["highest"])
     still = f"all {n['points']:,} training losses are between {least} and {most}, after {n['steps']:,} steps"
     if n["repeated"] >= limits["repeated"] and n["repeated_again"] > n["repeated_from"]:
-        return failed(
+        return warned(
             f"{n['repeated']} training losses come again to the last digit, in the same order: those from step"
-            f" {n['repeated_from']:,} on at step {n['repeated_again']:,}, so that nothing was learned in between"
+            f" {n['repeated_from']:,} on at step {n['repeated_again']:,}, so that nothing was learned in between, or"
+            " the log has them twice"
         )
     if n["steps"] < limits["fewest_steps"]:
         few = n["steps"] >= FEWEST_ALIKE and n["highest"] < (1 + limits["done_alike"]) * n["lowest"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -68,6 +69,8 @@ def _log(path: Path, rows: Sequence[Row], plan: Plan | None) -> Log:
 def _with_both(row: Mapping[str, object], steps_per_epoch: float) -> Row:
     """A line with its step and its epoch, where it has one of them."""
     step, epoch = number(row.get("step")), number(row.get("epoch"))
+    if not all(math.isfinite(one) for one in (step, epoch) if one is not None):
+        return row
     if step is None and epoch is not None:
         return {**row, "step": round(epoch * steps_per_epoch)}
     return {**row, "epoch": step / steps_per_epoch} if epoch is None and step is not None else row

@@ -120,13 +120,13 @@ def curve_of(
     points: dict[int, Point] = {}
     evaluations: dict[str, dict[int, Evaluation]] = {one: {} for one in (name, *others) if one is not None}
     names: set[str] = set()
-    together: list[Point] = []
+    before, total, count = -1, 0.0, 0  # of the losses of one step in a row
     end = end_of(entries := list(entries))
     for at, entry in enumerate(entries):
         names.update(entry)
         if point := training_point(entry):
-            together = [*together, point] if together and together[-1].step == point.step else [point]
-            points[point.step] = _mean(together)
+            total, count = (total + point.loss, count + 1) if point.step == before else (point.loss, 1)
+            points[point.step], before = replace(point, loss=total / count) if count > 1 else point, point.step
         for one, kept in evaluations.items():
             evaluated = evaluation(entry, one) if one in entry else None
             if evaluated and (end is None or at < end or evaluated.step not in kept):
@@ -147,12 +147,6 @@ def curve_of(
         validation_name=name if name is not None and (others or name != VALIDATION_LOSS) else "",
         sets=dict(zip(others, rest, strict=True)),
     )
-
-
-def _mean(points: Sequence[Point]) -> Point:
-    """The losses of one step as one."""
-    last = points[-1]
-    return last if len(points) == 1 else replace(last, loss=sum(point.loss for point in points) / len(points))
 
 
 def number(value: object) -> float | None:

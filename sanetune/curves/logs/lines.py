@@ -7,11 +7,13 @@ iteration.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sanetune.curves.logs.console import titles
 from sanetune.curves.logs.entries import VALIDATION_LOSS, number
 from sanetune.curves.logs.log import Log, number_in
 from sanetune.curves.logs.names import NEUTRAL_WORDS, TRAINING_WORDS, VALIDATION_WORDS
@@ -19,13 +21,17 @@ from sanetune.curves.logs.names import NEUTRAL_WORDS, TRAINING_WORDS, VALIDATION
 KIND = "printed lines"
 FEWEST = 3
 """Lines with a loss, below which a text is no log."""
+MOST = 1e9
+"""Steps that a run may have."""
 LONGEST = 2_000
 """Characters of a line that are read."""
 LOSS = re.compile("loss", re.IGNORECASE)
+WORD = re.compile(r"(?<![\w/.\\-])[A-Za-z]+(?![\w/.\\-])")
+"""A word that is no part of a path or a name."""
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-VALUE = r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|[-+]?inf(?:inity)?|nan"
+VALUE = r"[-+]?(?:\d{1,3}(?:,\d{3})+(?![\d.])|\d+(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?|[-+]?inf(?:inity)?|nan"
 TOKEN = re.compile(
-    rf"(?<![\w.])({VALUE})(?![\w.]*[A-Za-z\d])(?:\s*/\s*(\d+))?|([A-Za-z][A-Za-z_/.]*)|([^\s()\[])", re.IGNORECASE
+    rf"(?<![\w.])({VALUE})(?![\w.]*[A-Za-z\d])(?:\s*/\s*(\d{{1,9}}))?|([A-Za-z][A-Za-z_/.]*)|([^\s()\[])", re.IGNORECASE
 )
 """A number, and what it is one of (``12/300``); a word of a name; or what ends a name."""
 BAR = re.compile(r"\|\s*(\d{1,9})/(\d{1,9})\s*\[")
@@ -46,7 +52,7 @@ STEP_WORDS = (
 TOTAL_WORDS = ({"total", "step"}, {"total", "steps"})
 MANY = 8
 """Different places, with which the first names are enough; with fewer those count that differ most."""
-OTHER_WORDS = frozenset({"curr", "current", "after", "forward", "pass", "this", "is", "of", "at", "the"})
+OTHER_WORDS = frozenset({"curr", "current", "after", "forward", "pass"})
 """Further words beside that of a loss."""
 COUNTED = "The lines do not say at which step a loss was logged: steps are counted in logged losses."
 READ = "Read from printed lines by the words in them: the losses and steps below are what they call so."
@@ -60,15 +66,39 @@ def runs_in(path: Path, text: str) -> list[Log]:
         text: What was printed.
     """
     # Most lines of a long output have none, and are passed over quickly.
-    texts = (line[:LONGEST] for line in re.split(r"[\r\n]+", text) if LOSS.search(line))
-    lines = [found for line in texts if (found := _line(ANSI.sub("", line)))]
+    texts = [ANSI.sub("", line[:LONGEST]) for line in re.split(r"[\r\n]+", text) if LOSS.search(line)]
+    lines = [found for line in texts if (found := _line(line, _is_of_validation(line)))]
+    if not any("loss" in line.losses for line in lines):  # each line has such a word, whatever it says
+        lines = [found for line in texts if (found := _line(line, of_validation=False))]
     if len(lines) < FEWEST:
         return []
     counter = _counter(lines)
+    runs = [lines] if counter is not None else _by_epochs(lines)
+    return [_log(path, run, counter, title) for run, title in zip(runs, titles(runs), strict=True)]
+
+
+def _by_epochs(lines: Sequence[_Line]) -> list[list[_Line]]:
+    """The lines by run, where they have no step and the epoch goes back."""
+    runs: list[list[_Line]] = [[]]
+    highest = -math.inf
+    for line in lines:
+        epoch = line.others.get("epoch", highest)
+        if epoch < highest:
+            runs.append([])
+            highest = -math.inf
+        runs[-1].append(line)
+        highest = max(highest, epoch)
+    return runs
+
+
+def _log(path: Path, lines: Sequence[_Line], counter: int | None, title: str) -> Log:
     entries = list(_placed(lines, counter))
-    totals = {line.total for line in lines if line.total}
+    last = max((int(str(entry["step"])) for entry in entries), default=0)
+    # Steps that are counted anew in each epoch have the total of an epoch.
+    totals = {line.total for line in lines if line.total and line.total >= last}
+    total = totals.pop() if len(totals) == 1 else None
     notes = (READ, COUNTED) if counter is None else (READ,)
-    return [Log.of(path, KIND, entries, total_steps=totals.pop() if len(totals) == 1 else None, notes=notes)]
+    return Log.of(path, KIND, entries, total_steps=total, title=title, notes=notes)
 
 
 @dataclass(slots=True)
@@ -88,11 +118,18 @@ class _Line:
     total: int | None = None
 
 
-def _line(text: str) -> _Line | None:
-    """What a line says; None where it has no loss."""
-    line, is_validation, is_after_loss = _Line(), False, False
+def _is_of_validation(text: str) -> bool:
+    """Whether a word before the first loss of a line says that this is of validation rows: ``[Valid] loss 3``."""
+    loss = LOSS.search(text)
+    words = {one.lower() for one in WORD.findall(text[: loss.start()])} if loss else set()
+    return bool(words & VALIDATION_WORDS) and not words & TRAINING_WORDS
+
+
+def _line(text: str, of_validation: bool) -> _Line | None:
+    """What a line says, whose losses may be ``of_validation`` rows; None where it has no loss."""
+    line, is_validation, is_after_loss = _Line(), of_validation, False
     if phase := PHASE.search(text):
-        is_validation = phase[2].lower() in VALIDATION_WORDS
+        is_validation |= phase[2].lower() in VALIDATION_WORDS
         _set_phase(line, phase)
         text = text[phase.end() :]
     for words, value, of in _pairs(text):
@@ -100,12 +137,12 @@ def _line(text: str) -> _Line | None:
         is_after_loss = bool(name)
         if name:
             line.losses.setdefault(VALIDATION_LOSS if is_validation else name, value)
-        elif words in STEP_WORDS and value >= 0 and value.is_integer():
+        elif words in STEP_WORDS and 0 <= value < MOST and value.is_integer():
             line.places.setdefault(STEP_WORDS.index(words), int(value))
             line.total = of or line.total
         elif other := _other_of(words):
             line.others.setdefault(other, value)
-        elif words in TOTAL_WORDS and value > 0 and value.is_integer():
+        elif words in TOTAL_WORDS and 0 < value < MOST and value.is_integer():
             line.total = int(value)
     if not line.places and (bar := BAR.search(text)):
         line.places[0] = int(bar[1])
@@ -134,9 +171,11 @@ def _pairs(text: str) -> Iterator[tuple[set[str], float, int | None]]:
         number_text, of, word, mark = found.groups()
         if word:
             # What follows a name and its colon is a number, or another name.
-            name = set() if ended else name
-            name.update(one for one in re.split(r"[^a-z]+", word.lower()) if one)
-        elif number_text and name and (value := number_in(number_text)) is not None:
+            words = {one for one in re.split(r"[^a-z]+", word.lower()) if one}
+            # In ``loss at step 20`` the number is a step.
+            begins = ended or ("loss" in name and words in (*STEP_WORDS, {"epoch"}))
+            name = words if begins else name | words
+        elif number_text and name and (value := number_in(number_text.replace(",", ""))) is not None:
             yield name, value, int(of) if of else None
         ended = mark is not None and mark in ":="
         # A comma, a dash between two names, the end of a bracket.
@@ -179,6 +218,8 @@ def _placed(lines: Sequence[_Line], counter: int | None) -> Iterator[Mapping[str
     offset, last, epoch = 0, 0, None
     evaluated: float | None = None
     for line in lines:
+        if offset and epoch is not None and line.others.get("epoch", epoch) < epoch:
+            continue  # of a process that is behind the others, at the end of the epoch before
         before, epoch = epoch, line.others.get("epoch", epoch)
         if counter is None:
             last += "loss" in line.losses

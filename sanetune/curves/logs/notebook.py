@@ -25,8 +25,16 @@ def read(path: Path) -> list[Log]:
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list):
         raise DataError("this is no notebook: it has no cells", RATIONALE, "Give a .ipynb file.", Place(path))
-    found = {f"cell {at}": _in_cell(path, cell) for at, cell in enumerate(cells, 1)}
+    found: dict[str, list[Log]] = {}
+    refused: list[DataError] = []
+    for at, cell in enumerate(cells, 1):
+        try:
+            found[f"cell {at}"] = _in_cell(path, cell)
+        except DataError as error:  # the summary of a run alone, below or above the cell with its table
+            refused.append(error)
     logs = [log for cell, some in found.items() for log in _titled(cell, some)]
+    if not logs and refused:
+        raise refused[0]
     if not logs:
         remedy = "Give a notebook that was saved with its outputs, or the trainer_state.json of the run."
         raise DataError("no output of this notebook has a loss by step", RATIONALE, remedy, Place(path))

@@ -34,7 +34,8 @@ def entries_in(table: Table) -> list[Row]:
     found = {name for entry in known for name in entry}
     if not found & {"step", "epoch"} or not ("loss" in found or validation_loss_names(known)):
         return []
-    return list(_each_record_once(known))
+    evaluated = bool(validation_loss_names(known))
+    return list(_each_record_once(known)) if evaluated else list(known)
 
 
 def _numbers(names: Sequence[str], line: Sequence[str]) -> dict[str, object]:
@@ -61,7 +62,7 @@ def tabbed(text: str) -> list[list[list[str]]]:
     """
     tables: list[list[list[str]]] = [[]]
     for line in text.splitlines():
-        columns = line.strip().split("\t")
+        columns = line.strip(" ").split("\t")
         if len(columns) > 1 and len(columns) == len((tables[-1] or [columns])[0]):
             tables[-1].append(columns)
         elif line.strip():
@@ -90,6 +91,8 @@ class HtmlTables(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: object) -> None:
         """Begin a table, a line or a column."""
+        # Cells are not always ended, nor are the lines that they are in.
+        self._in_cell = self._in_cell and tag not in ("table", "tr")
         if tag == "table":
             self.tables.append([])
         elif tag == "tr" and self.tables:

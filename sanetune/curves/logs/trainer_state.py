@@ -5,6 +5,7 @@ The file is untrusted: its size is bounded, it is JSON and nothing else, and wha
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def read(path: Path) -> Log:
 def _deciding(log: Log, best: float | None) -> str:
     """The name of the validation loss that was ``best_metric`` at some step; :data:`OTHER_METRIC` where none was, and
     empty where none decides."""
-    if best is None:
+    if best is None or not math.isfinite(best):
         return ""
     names = log.validation_losses
     return next((name for name in names if any(entry.get(name) == best for entry in log.entries)), OTHER_METRIC)

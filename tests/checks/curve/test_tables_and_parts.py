@@ -119,9 +119,9 @@ def test_gradient_norms_that_are_never_numbers_are_no_steps_that_a_scaler_skips(
 def test_losses_that_come_again_in_the_same_order_to_the_last_digit_are_no_learning() -> None:
     once = [0.9741, 1.3742, 1.239, 0.967, 1.0386, 1.1681, 1.224, 0.961]
     finding = found(Curve(points([*once, *once])))["plateau"]
-    assert finding.verdict is Verdict.FAIL and "come again to the last digit" in finding.message
+    assert finding.verdict is Verdict.WARN and "come again to the last digit" in finding.message
     moved = [*once, *(loss - 0.0001 for loss in once)]
-    assert found(Curve(points(moved)))["plateau"].verdict is not Verdict.FAIL
+    assert found(Curve(points(moved)))["plateau"].verdict is not Verdict.WARN
 
 
 def test_a_loss_that_stays_where_it_is_through_many_epochs_is_flat_though_it_scatters() -> None:

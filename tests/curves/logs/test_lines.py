@@ -59,6 +59,53 @@ def test_validation_losses_of_lines_are_evaluations(tmp_path: Path) -> None:
     assert [point.step for point in curve.points] == [10, 20, 30, 40, 50]
 
 
+@pytest.mark.parametrize(
+    "evaluated",
+    ["[Valid] step {step} loss {loss}", "EVAL step {step}: loss={loss}", "Validation - step {step} Loss: {loss}"],
+)
+def test_a_line_that_begins_with_validation_is_of_it(tmp_path: Path, evaluated: str) -> None:
+    lines = []
+    for step in range(1, 5):
+        lines += [f"[Train] step {step} loss {3 - step / 8}", evaluated.format(step=step, loss=3 - step / 16)]
+    curve = printed(tmp_path, "\n".join(lines)).curve()
+    assert [point.loss for point in curve.points] == [3 - step / 8 for step in range(1, 5)]
+    assert [one.loss for one in curve.validation] == [3 - step / 16 for step in range(1, 5)]
+
+
+def test_a_name_with_such_a_word_in_every_line_says_nothing(tmp_path: Path) -> None:
+    lines = [f"test INFO step {step} loss {3 - step / 8}" for step in range(1, 5)]
+    assert len(printed(tmp_path, "\n".join(lines)).curve().points) == 4
+
+
+@pytest.mark.parametrize(
+    "line", ["Average loss at step {step}: {loss}", "Loss after epoch {step}: {loss}", "step 1,{step}00 loss {loss}"]
+)
+def test_a_step_is_not_taken_for_a_loss(tmp_path: Path, line: str) -> None:
+    (tmp_path / "a.log").write_text("\n".join(line.format(step=step, loss=2.5) for step in range(1, 5)))
+    try:
+        (log,) = logs(tmp_path / "a.log")
+    except DataError:
+        return
+    assert [(point.step, point.loss) for point in log.curve().points] == [(1000 + 100 * n, 2.5) for n in range(1, 5)]
+
+
+@pytest.mark.parametrize("line", ["Step [{step}/600] loss: {loss}", "of " + "9" * 400 + " step {step} loss {loss}"])
+def test_totals_of_an_epoch_and_odd_numbers_are_no_length_of_a_run(tmp_path: Path, line: str) -> None:
+    lines = [
+        f"Epoch {epoch} " + line.format(step=step, loss=3 - epoch - step / 1e4)
+        for epoch in (0, 1)
+        for step in range(100, 601, 100)
+    ]
+    log = printed(tmp_path, "\n".join(lines))
+    assert log.total_steps is None and log.curve().points
+
+
+def test_lines_without_steps_whose_epoch_goes_back_are_several_runs(tmp_path: Path) -> None:
+    run = "".join(f"Epoch {epoch}/9 - loss: {3 - epoch / 8}\n" for epoch in range(1, 6))
+    (tmp_path / "a.log").write_text(run * 2)
+    assert [len(log.curve().points) for log in logs(tmp_path / "a.log")] == [5, 5]
+
+
 def test_a_word_before_a_colon_is_not_part_of_the_next_name(tmp_path: Path) -> None:
     lines = [f"[trainer] eval: train loss {3 - i / 8}, val loss {3 - i / 16}" for i in range(4)]
     curve = printed(tmp_path, "\n".join(lines)).curve()

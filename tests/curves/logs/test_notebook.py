@@ -81,6 +81,28 @@ def test_a_notebook_that_was_turned_into_markdown_is_read_as_the_notebook(tmp_pa
     assert [(one.step, one.loss) for one in log.curve().validation] == [(20, 2.5), (40, 2.25), (60, 2.75)]
 
 
+def test_a_cell_with_the_summary_of_a_run_alone_costs_no_other(tmp_path: Path) -> None:
+    summary = printed("{'train_runtime': 9.0, 'train_loss': 1.9}\n")
+    (log,) = logs(saved(tmp_path / "a.ipynb", [drawn(TRAINED, "[40/40 01:02, Epoch 2/2]")], [summary]))
+    assert len(log.curve().points) == 3
+    with pytest.raises(DataError, match="summary of a run alone"):
+        logs(saved(tmp_path / "b.ipynb", [summary]))
+
+
+def test_html_without_ends_of_its_cells_and_equal_losses_are_read(tmp_path: Path) -> None:
+    rows = "".join(f"<tr><td>{step}<td>0.000000<tr>\n" for step in (1, 2, 3))
+    html = {"text/html": f"<table><tr><th>Step<th>Training Loss{rows}</table>"}
+    (log,) = logs(saved(tmp_path / "a.ipynb", [{"output_type": "display_data", "data": html}]))
+    assert [point.loss for point in log.curve().points] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("epoch", ["nan", "inf", "1e400"])
+def test_an_epoch_that_is_no_number_has_no_step(tmp_path: Path, epoch: str) -> None:
+    table = [["Epoch", "Training Loss"], [epoch, 2.5], [1, 2.25], [2, 2.0]]
+    (log,) = logs(saved(tmp_path / "a.ipynb", [drawn(table, "[3/9 00:10 < 00:20, 1.00 it/s, Epoch 1.0/3]")]))
+    assert [point.loss for point in log.curve().points] == [2.25, 2.0]
+
+
 def test_html_of_a_stranger_is_text(tmp_path: Path) -> None:
     html = "<script>alert(1)</script><table><tr><td>Step<td>Loss</tr><tr><td>5</td><td>2<b>.5</b></td></table>"
     output = {"output_type": "display_data", "data": {"text/html": html}}
