@@ -44,6 +44,7 @@ def test_a_run_that_was_checked_alone_is_to_be_trained(tmp_path: Path) -> None:
 def test_a_run_that_the_watch_has_stopped_is_not_to_be_resumed_as_it_was(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run")
     (run.checkpoints / "checkpoint-10").mkdir()
+    run.config.write_text("{}")
     run.write_json(run.watch, WatchReport("stop", [], Ended(10, "stop", ("curve-diverged",), 10)).to_json())
     error = refused(run)
     assert "holds no tuned model. The watch has stopped this run after step 10" in error.message

@@ -1,8 +1,7 @@
 """Printed lines of names and numbers: ``iter 20 step 10: loss 1.52``, ``Step 3 | loss:1.9 lr:2e-05``.
 
 So print torchtune, litgpt, mlx, xtuner and mmengine, verl, llama.cpp, nanoGPT, bars of tqdm with a loss behind them and
-most loops that people write. Nothing is known of a program but its words: a loss is called one, and a step a step or an
-iteration.
+most loops that people write. Nothing is known of a program but its words: what it calls a loss, a step or an iteration.
 """
 
 from __future__ import annotations

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
+from sanetune.text import escape_control
+
 WIDTH, HEIGHT, LEFT = 68, 9, 10
 """Columns and rows of the drawing itself, and the columns that the labels take at its left."""
 COLOURS = ("cyan", "magenta", "yellow", "green")
@@ -72,7 +74,7 @@ def _legend(styles: Mapping[str, _Cell]) -> list[RenderableType]:
     """Symbols with their names; what does not fit into a line begins another, with its symbol."""
     lines = [Text(" " * LEFT)]
     for name, (symbol, colour) in styles.items():
-        entry = f"{symbol} {name}  "
+        entry = f"{symbol} {escape_control(name)}  "
         if len(lines[-1]) > LEFT and len(lines[-1]) + len(entry) > LEFT + WIDTH:
             lines.append(Text(" " * LEFT))
         lines[-1].append(entry, style=colour)
