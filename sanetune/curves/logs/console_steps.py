@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from sanetune.curves.logs.console_passes import Printed
-from sanetune.curves.logs.entries import Entry, number
+from sanetune.curves.logs.entries import MOST_STEPS, Entry, number
 
-MOST = 1e9
-"""Steps that a run may have."""
 ROUNDED = 1e-4
 """By which a loss or epoch of one record may differ: callbacks round to four decimals."""
 
@@ -64,7 +62,7 @@ def at_epochs(entries: Sequence[Entry], epochs_per_step: float) -> list[dict[str
     epochs = _epochs(entries)
     if len(epochs) < len(entries) or any(after < before for before, after in pairwise(epochs)):
         return []
-    if not epochs or not 0 <= epochs[0] <= epochs[-1] / epochs_per_step < MOST:
+    if not epochs or not 0 <= epochs[0] <= epochs[-1] / epochs_per_step < MOST_STEPS:
         return []
     placed = [{**entry, "step": round(epoch / epochs_per_step)} for entry, epoch in zip(entries, epochs, strict=True)]
     steps = [entry["step"] for entry in placed if "loss" in entry]

@@ -20,6 +20,8 @@ ENDED = "train_runtime"
 """What a Trainer logs when training has returned: its seconds, with trackers behind ``train/``."""
 TOKEN_ACCURACY = "eval_mean_token_accuracy"
 """What TRL calls the share of validation tokens that the model thinks likeliest."""
+MOST_STEPS = 1e9
+"""Steps that a run may have: more are no steps."""
 VALIDATION_LOSS = "eval_loss"
 """The name that transformers gives the validation loss."""
 

@@ -13,15 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sanetune.curves.logs.console import titles
-from sanetune.curves.logs.entries import VALIDATION_LOSS, number
+from sanetune.curves.logs.entries import MOST_STEPS, VALIDATION_LOSS, number
 from sanetune.curves.logs.log import Log, number_in
 from sanetune.curves.logs.names import NEUTRAL_WORDS, TRAINING_WORDS, VALIDATION_WORDS
 
 KIND = "printed lines"
 FEWEST = 3
 """Lines with a loss, below which a text is no log."""
-MOST = 1e9
-"""Steps that a run may have."""
 LONGEST = 2_000
 """Characters of a line that are read."""
 LOSS = re.compile("loss", re.IGNORECASE)
@@ -136,12 +134,12 @@ def _line(text: str, of_validation: bool) -> _Line | None:
         is_after_loss = bool(name)
         if name:
             line.losses.setdefault(VALIDATION_LOSS if is_validation else name, value)
-        elif words in STEP_WORDS and 0 <= value < MOST and value.is_integer():
+        elif words in STEP_WORDS and 0 <= value < MOST_STEPS and value.is_integer():
             line.places.setdefault(STEP_WORDS.index(words), int(value))
             line.total = of or line.total
         elif other := _other_of(words):
             line.others.setdefault(other, value)
-        elif words in TOTAL_WORDS and 0 < value < MOST and value.is_integer():
+        elif words in TOTAL_WORDS and 0 < value < MOST_STEPS and value.is_integer():
             line.total = int(value)
     if not line.places and (bar := BAR.search(text)):
         line.places[0] = int(bar[1])

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sanetune.curves.logs.entries import number
+from sanetune.curves.logs.entries import MOST_STEPS, number
 from sanetune.curves.logs.log import Log, number_in
 from sanetune.curves.logs.tables import Row, entries_in
 
@@ -26,8 +26,6 @@ ARGUMENTS = {
     "lr_scheduler_warmup_ratio": "warmup_ratio",
 }
 """A name in the card -> the argument of transformers. The others have the names of their arguments."""
-MOST = 1e9
-"""Steps or epochs that a run may have."""
 RULE = re.compile(r"^[ \t>]{0,20}\|?[ \t]{0,20}:?-{2,80}:?[ \t]{0,20}\|", re.MULTILINE)
 """The line below the header of a table, without which a long output is not parsed."""
 SAME = frozenset({"learning_rate", "gradient_accumulation_steps", "lr_scheduler_type", "seed", "weight_decay"})
@@ -57,11 +55,18 @@ def _planned(rows: Sequence[Row], arguments: Mapping[str, object]) -> int | None
     """The planned steps, by the arguments and the epoch of the last line."""
     steps, epochs = number(arguments.get("max_steps")), number(arguments.get("num_train_epochs"))
     if steps is not None:
-        return int(steps) if 0 < steps < MOST else None
+        return int(steps) if 0 < steps < MOST_STEPS else None
     last, epoch = (number(rows[-1].get(name)) for name in ("step", "epoch"))
-    if epochs is None or not last or not epoch or not 0 < epochs < MOST or not 0 < last < MOST or not 0 < epoch < MOST:
+    if (
+        epochs is None
+        or not last
+        or not epoch
+        or not 0 < epochs < MOST_STEPS
+        or not 0 < last < MOST_STEPS
+        or not 0 < epoch < MOST_STEPS
+    ):
         return None
-    if epochs * last / epoch >= MOST:
+    if epochs * last / epoch >= MOST_STEPS:
         return None
     # The epoch has two digits: at the end of a run, that of the table is more exact.
     return int(last) if epoch >= epochs else max(round(epochs * last / epoch), int(last))
