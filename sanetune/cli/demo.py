@@ -37,10 +37,9 @@ def command(fault: str | None, out: Path, json_file: Path | None) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, stderr=str(json_file) == "-")
-    import torch
+    from sanetune.demo.threads import set_fastest
 
-    # More threads only wait for each other in a model so small.
-    torch.set_num_threads(1)
+    set_fastest()
     if fault is None:
         from sanetune.demo import run
 
