@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from sanetune.curves.logs.console import titles
@@ -70,8 +71,42 @@ def runs_in(path: Path, text: str) -> list[Log]:
     if len(lines) < FEWEST:
         return []
     counter = _counter(lines)
+    _number_bars(lines)
     runs = [lines] if counter is not None else _by_epochs(lines)
     return [_log(path, run, counter, title) for run, title in zip(runs, titles(runs), strict=True)]
+
+
+def _number_bars(lines: Sequence[_Line]) -> None:
+    """Give the lines of bars their epoch, where one bar after the other runs to the same end and the loss goes on.
+
+    Where the loss begins again where it had begun, the bars are those of several runs.
+    """
+    bars: list[list[_Line]] = []
+    for line in lines:
+        if line.bar is None:
+            continue
+        if not bars or line.places[0] < bars[-1][-1].places[0]:
+            bars.append([])
+        bars[-1].append(line)
+    if len(bars) < 2 or not all(_goes_on(before, after) for before, after in pairwise(bars)):
+        return
+    for epoch, bar in enumerate(bars, 1):
+        for line in bar:
+            line.others["epoch"], line.total = float(epoch), None
+
+
+def _goes_on(before: Sequence[_Line], after: Sequence[_Line]) -> bool:
+    """Whether a bar is of the epoch after that of another: this one came to its end, from where the loss goes on."""
+    last, first = before[-1], after[0]
+    if not last.bar or last.bar != first.bar or last.places[0] < last.bar - _interval(before):
+        return False
+    losses = [line.losses["loss"] for line in (before[0], last, first)]
+    return abs(losses[2] - losses[1]) <= abs(losses[2] - losses[0])
+
+
+def _interval(bar: Sequence[_Line]) -> int:
+    """Steps between the last two lines of a bar."""
+    return bar[-1].places[0] - bar[-2].places[0] if len(bar) > 1 else 0
 
 
 def _by_epochs(lines: Sequence[_Line]) -> list[list[_Line]]:
@@ -107,12 +142,14 @@ class _Line:
         others: Learning rate, gradient norm and epoch, by the names of transformers.
         places: Its step by each name that it has for one, as a number of :data:`STEP_WORDS`.
         total: Steps in all.
+        bar: The same, where a bar has it that does not say whether it is of an epoch.
     """
 
     losses: dict[str, float] = field(default_factory=dict)
     others: dict[str, float] = field(default_factory=dict)
     places: dict[int, int] = field(default_factory=dict)
     total: int | None = None
+    bar: int | None = None
 
 
 def _is_of_validation(text: str) -> bool:
@@ -141,9 +178,12 @@ def _line(text: str, of_validation: bool) -> _Line | None:
             line.others.setdefault(other, value)
         elif words in TOTAL_WORDS and 0 < value < MOST_STEPS and value.is_integer():
             line.total = int(value)
-    if not line.places and (bar := BAR.search(text)):
-        line.places[0] = int(bar[1])
-        line.total = None if "epoch" in text.lower() else int(bar[2])
+    if not line.places and "loss" in line.losses and (bar := BAR.search(text)):
+        line.places[0], line.total = int(bar[1]), int(bar[2])
+        if "epoch" in text.lower():
+            line.total = None
+        else:
+            line.bar = int(bar[2])
     return line if line.losses else None
 
 

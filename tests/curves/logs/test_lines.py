@@ -137,6 +137,37 @@ def test_steps_that_begin_anew_with_each_epoch_go_on(tmp_path: Path) -> None:
     assert curve.points[-1].loss == 0.5
 
 
+def bar(step: int, loss: float, total: int = 40) -> str:
+    return f"{step * 100 // total}%|###   | {step}/{total} [00:0{step % 10}<00:10,  2.0it/s, loss={loss:.3f}]\r"
+
+
+def test_bars_to_the_same_end_whose_loss_goes_on_are_epochs_of_one_run(tmp_path: Path) -> None:
+    course = [bar(step, 3 - epoch / 2 - step / 100) for epoch in range(3) for step in range(5, 41, 5)]
+    log = printed(tmp_path, "".join(course))
+    assert [point.step for point in log.curve().points] == list(range(5, 121, 5))
+    assert log.entries[-1]["epoch"] == 3 and log.total_steps is None
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        [bar(step, 3 - step / 100) for step in range(5, 41, 5)],  # begins where the first had begun
+        [bar(step, 2.5 - step / 100, 60) for step in range(5, 61, 5)],  # has another end
+    ],
+)
+def test_bars_of_several_runs_are_told_apart(tmp_path: Path, second: list[str]) -> None:
+    first = [bar(step, 3 - step / 100) for step in range(5, 41, 5)]
+    (tmp_path / "a.log").write_text("".join(first + second))
+    assert [len(log.curve().points) for log in logs(tmp_path / "a.log")] == [len(first), len(second)]
+
+
+def test_a_bar_that_ended_early_is_a_run_of_its_own(tmp_path: Path) -> None:
+    first = [bar(step, 3 - step / 100) for step in range(5, 21, 5)]
+    second = [bar(step, 2.8 - step / 100) for step in range(5, 41, 5)]
+    (tmp_path / "a.log").write_text("".join(first + second))
+    assert [len(log.curve().points) for log in logs(tmp_path / "a.log")] == [4, 8]
+
+
 def test_lines_without_a_step_are_counted_and_say_so(tmp_path: Path) -> None:
     lines = [f"2023-09-29 20:16:0{i},559 backprop done, loss after forward pass = {1.5 - i / 16}" for i in range(5)]
     log = printed(tmp_path, "\n".join(lines))
