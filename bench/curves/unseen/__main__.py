@@ -27,7 +27,7 @@ from sanetune.curves.logs.log import Log
 from sanetune.curves.series import Curve
 
 LOGS = Path(__file__).with_name("logs.jsonl")
-SAMPLES = ("A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O")
+SAMPLES = ("A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P")
 ALL = "all"
 
 
