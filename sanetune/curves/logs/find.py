@@ -11,6 +11,7 @@ from sanetune.curves.changes import last_step
 from sanetune.curves.logs import (
     csv_files,
     json_files,
+    json_forms,
     metrics,
     model_card,
     notebook,
@@ -94,8 +95,18 @@ def _one(path: Path, head: str) -> Log:
     if path.suffix == ".jsonl" or _of_lines(head):
         return json_files.read_lines(path)
     if path.suffix == ".json" or head.startswith(("{\n", "[{", "[\n")):
-        return json_files.read_list(path) if head.startswith("[") else trainer_state.read(path)
+        return _of_json(path, json_files.read_list if head.startswith("[") else trainer_state.read)
     return json_files.read_lines(path)
+
+
+def _of_json(path: Path, usual: Reader) -> Log:
+    """What the ``usual`` reader finds in a JSON file, or the forms that loops write."""
+    try:
+        return usual(path)
+    except DataError:
+        if found := json_forms.read(path, json_files.loaded(path)):
+            return found
+        raise
 
 
 def _in_folder(folder: Path) -> list[Log]:

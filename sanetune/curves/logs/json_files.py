@@ -1,8 +1,9 @@
-"""Logs of one JSON object per step: ``trainer_log.jsonl`` of LLaMA-Factory, lines that other programs wrote, and lists
-of such objects (``trainer.state.log_history`` saved by itself)."""
+"""Logs of one JSON object per step: ``trainer_log.jsonl`` of LLaMA-Factory, ``logging.jsonl`` of ms-swift, lines that
+other programs wrote, and lists of such objects (``trainer.state.log_history`` saved by itself)."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,10 @@ from sanetune.curves.logs.log import FORMATS, RATIONALE, Log
 from sanetune.curves.logs.metrics import logged
 from sanetune.errors import DataError, Place
 
+SWIFT = "global_step/max_steps"
+"""Under which ms-swift writes both into its ``logging.jsonl``."""
+FEWEST = 3
+"""Objects among printed lines, below which these are no log."""
 LLAMA_FACTORY = "trainer_log.jsonl of LLaMA-Factory"
 
 
@@ -24,10 +29,50 @@ def read_lines(path: Path) -> Log:
     Raises:
         DataError: A line is no JSON object, or no line has a step and a loss.
     """
-    entries = list(_lines(path))
-    totals = [total for entry in entries if (total := whole_number(entry.get("total_steps")))]
-    kind = LLAMA_FACTORY if any("current_steps" in entry for entry in entries) else "JSON lines"
-    return Log.of(path, kind, entries, total_steps=totals[-1] if totals else None)
+    return _log_of_lines(path, list(_lines(path)))
+
+
+def runs_in(path: Path, text: str) -> list[Log]:
+    """Return the log in those lines of a printed text that are JSON objects; none where fewer than :data:`FEWEST` are,
+    or they have no losses.
+
+    Args:
+        path: The file that it is from.
+        text: What was printed.
+    """
+    entries: list[dict[str, object]] = []
+    for line in text.splitlines():
+        if line.lstrip().startswith('{"'):
+            with contextlib.suppress(ValueError, RecursionError):
+                entry = json.loads(line)
+                entries += [dict(logged(entry))] if isinstance(entry, dict) else []
+    if len(entries) >= FEWEST:
+        with contextlib.suppress(DataError):
+            return [_log_of_lines(path, entries)]
+    return []
+
+
+def _log_of_lines(path: Path, entries: Sequence[dict[str, object]]) -> Log:
+    divided = [_divided(entry) for entry in entries]
+    names = ("total_steps", "max_steps", "of")
+    totals = [total for entry in divided for name in names if (total := whole_number(entry.get(name)))]
+    kind = LLAMA_FACTORY if any("current_steps" in entry for entry in divided) else "JSON lines"
+    return Log.of(path, kind, divided, total_steps=totals[-1] if totals else None)
+
+
+def _divided(entry: dict[str, object]) -> dict[str, object]:
+    """The entry with step and planned steps as numbers, where one text has both, as ms-swift writes them.
+
+    >>> _divided({"loss": 2.5, "global_step/max_steps": "10/438"})
+    {'loss': 2.5, 'global_step': 10, 'max_steps': 438}
+    """
+    step, _, total = str(entry.get(SWIFT, "")).partition("/")
+    if not (step.isdecimal() and total.isdecimal()):
+        return entry
+    return {name: value for name, value in entry.items() if name != SWIFT} | {
+        "global_step": int(step),
+        "max_steps": int(total),
+    }
 
 
 def read_list(path: Path) -> Log:

@@ -36,6 +36,11 @@ BAR = re.compile(r"\|\s*(\d{1,9})/(\d{1,9})\s*\[")
 """What a bar of tqdm has done, and in all."""
 PHASE = re.compile(r"\b(Iter|Epoch)\((\w+)\)\s*\[\s*(\d+)(?:\s*/\s*(\d+))?\](?:\s*\[\s*(\d+)\s*/\s*(\d+)\])?")
 """How mmengine says where it is: ``Iter(train) [ 10/720]``, ``Epoch(train) [1][200/735]``."""
+BARE = re.compile(
+    rf"^[ \t]*(\d{{1,9}})[ \t]+({'|'.join(sorted(TRAINING_WORDS | VALIDATION_WORDS))})[ \t]+({VALUE})[ \t]*$",
+    re.M | re.I,
+)
+"""A line of three words, as build-nanogpt writes them: ``250 val 3.28``."""
 STEP_WORDS = (
     {"step"},
     {"steps"},
@@ -63,6 +68,8 @@ def runs_in(path: Path, text: str) -> list[Log]:
         path: The file that it is from.
         text: What was printed.
     """
+    if not LOSS.search(text):
+        text = BARE.sub(r"step \1: \2 loss \3", text)
     # Most lines of a long output have none, and are passed over quickly.
     texts = [ANSI.sub("", line[:LONGEST]) for line in re.split(r"[\r\n]+", text) if LOSS.search(line)]
     lines = [found for line in texts if (found := _line(line, _is_of_validation(line)))]
@@ -212,6 +219,8 @@ def _pairs(text: str) -> Iterator[tuple[set[str], float, int | None]]:
             # In ``loss at step 20`` the number is a step.
             begins = ended or ("loss" in name and words in (*STEP_WORDS, {"epoch"}))
             name = words if begins else name | words
+            if word.endswith("."):  # of a sentence
+                name, word = set(), None
         elif number_text and name and (value := number_in(number_text.replace(",", ""))) is not None:
             yield name, value, int(of) if of else None
         ended = mark is not None and mark in ":="

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from sanetune.curves.logs import console, lines, model_card
+from sanetune.curves.logs import console, json_files, lines, model_card
 from sanetune.curves.logs.decoded import text_of
 from sanetune.curves.logs.drawn import copied, drawn
 from sanetune.curves.logs.log import RATIONALE, Log
@@ -50,4 +50,5 @@ def runs_in(path: Path, text: str) -> list[Log]:
 def _others(path: Path, text: str) -> list[Log]:
     tables = drawn(path, text) or model_card.tables_in(path, text) or copied(path, text)
     named = zip(tables, console.titles(tables), strict=True)
-    return [replace(log, title=title) for log, title in named] or lines.runs_in(path, text)
+    read = [replace(log, title=title) for log, title in named]
+    return read or json_files.runs_in(path, text) or lines.runs_in(path, text)
