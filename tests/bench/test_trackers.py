@@ -23,4 +23,6 @@ def test_values_findings_and_answers_are_read_back(tracker: str, ran: Ran) -> No
     found = read_back(ran, tracker, stored_by(tracker, ran.folder))
     # Three figures of each step, and the evaluations of steps 0, 6, 12, 18, 24 and 30.
     assert (found["values"], found["lacking"], found["other"]) == (3 * STEPS + 6, 0, [])
-    assert found["findings"] == [1, 1] and found["answers"] == [6, 6]
+    # Answers to the same evaluations, but for those that a slow machine has no time for (run.samples).
+    kept, read = found["answers"]
+    assert found["findings"] == [1, 1] and 3 <= kept == read <= 6

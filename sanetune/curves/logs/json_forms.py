@@ -50,7 +50,7 @@ def read(path: Path, value: object) -> Log | None:
 
 def _forms(path: Path, value: object, depth: int = 0) -> Iterator[Named]:
     if isinstance(value, list):
-        yield from _of_list(path, value)
+        yield from _of_records(value) if value and isinstance(value[0], dict) else _unnamed(path, value, depth)
     if not isinstance(value, dict) or depth == DEEPEST:
         return
     yield from _of_object(value)
@@ -58,15 +58,17 @@ def _forms(path: Path, value: object, depth: int = 0) -> Iterator[Named]:
         yield from _forms(path, part, depth + 1)
 
 
-def _of_list(path: Path, value: Sequence[object]) -> Iterator[Named]:
-    """Records; or rows or numbers without names, in a file whose name speaks of losses."""
-    if all(isinstance(one, dict) for one in value):
-        yield _called_by_rows(cast("list[Entry]", value))
-    elif "loss" not in path.name.lower() or len(value) < FEWEST:
+def _of_records(value: Sequence[object]) -> Iterator[Named]:
+    yield _called_by_rows([one for one in value if isinstance(one, dict)])
+
+
+def _unnamed(path: Path, value: Sequence[object], depth: int) -> Iterator[Named]:
+    """Rows or numbers that are all there is in a file whose name speaks of losses."""
+    if depth or "loss" not in path.name.lower() or len(value) < FEWEST:
         return
-    elif all(number(one) is not None for one in value):
-        entries = [{"step": step, "loss": loss} for step, loss in enumerate(value, 1)]
-        yield cast("list[Entry]", entries), (WITHOUT_NAMES.format("training losses, one a step"),)
+    if all(number(one) is not None for one in value):
+        losses: list[Entry] = [{"step": step, "loss": loss} for step, loss in enumerate(value, 1)]
+        yield losses, (WITHOUT_NAMES.format("training losses, one a step"),)
     elif rows := _rows(value):
         names = COLUMNS[: len(rows[0])]
         words = "steps and training losses" if len(names) == 2 else "steps, training and validation losses"
