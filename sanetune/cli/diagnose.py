@@ -26,11 +26,21 @@ def _named(context: click.Context, parameter: click.Parameter, logs: tuple[str, 
 @click.argument("logs", nargs=-1, required=True, metavar="LOG...", callback=_named)
 @click.option("--select", multiple=True, callback=names_callback, metavar="NAMES", help="Only these checks.")
 @click.option("--ignore", multiple=True, callback=names_callback, metavar="NAMES", help="Leave these checks out.")
+@click.option(
+    "--from-scratch",
+    is_flag=True,
+    help="The runs began from random weights: a first loss as of guessing is none of a fault.",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Show every check, with its message and numbers.")
 @json_option
 @guarded
 def command(
-    logs: tuple[Path, ...], select: list[str], ignore: list[str], verbose: bool, json_file: Path | None
+    logs: tuple[Path, ...],
+    select: list[str],
+    ignore: list[str],
+    from_scratch: bool,
+    verbose: bool,
+    json_file: Path | None,
 ) -> None:
     """Say what went wrong in a run that is over, or still going on, from its LOG.
 
@@ -47,7 +57,7 @@ def command(
     quiet = str(json_file) == "-"
     found: list[Diagnosis] = []
     unread: list[UserError] = []
-    for diagnosis in view.waiting(diagnose(logs, select, ignore, unread.append)):
+    for diagnosis in view.waiting(diagnose(logs, select, ignore, unread.append, from_scratch=from_scratch)):
         found.append(diagnosis)
         if not quiet:
             view.show(diagnosis, verbose=verbose)

@@ -81,6 +81,7 @@ class Curve:
         unlogged: Steps at the end of a whole run that a log may lack, since they are fewer than its interval.
         sampled: Whether each training loss is the last one that was logged before an evaluation, of fewer steps than
             are between two records.
+        from_scratch: Whether the run is said to have begun from random weights.
         one_of_several: Whether it may be one chart of a run with several, since it has a single metric.
         validation_name: What the loss of the validation set that decides is called, where there are several or it has a
             name; empty: eval_loss.
@@ -106,6 +107,7 @@ class Curve:
     source: str = TRIAL
     unlogged: int = 0
     sampled: bool = False
+    from_scratch: bool = False
     one_of_several: bool = False
     validation_name: str = ""
     sets: dict[str, list[Evaluation]] = field(default_factory=dict)

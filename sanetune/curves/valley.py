@@ -7,11 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from sanetune.curves.kendall import rise_p_value
+from sanetune.curves.robust import relative_noise
 
 LATER = 5
 """Losses, all of which are above the lowest before them, from which on that is no chance."""
+MANY = 12
+"""Losses until the lowest, that tell what they scatter by."""
+BY_CHANCE = 1.5
+"""Standard deviations that the lowest of many losses is further down than the lowest of some later ones."""
 LAST = 3
 """Losses at the end that show where it is."""
 
@@ -35,14 +41,29 @@ def all_later_above(losses: Sequence[float]) -> float:
     """Return how far every loss after the lowest is above it, as a share of it; 0 for fewer than five of them.
 
     Evaluations of a run that was thrown off scatter widely, and the more so the further it was thrown: their scatter is
-    no error of the lowest.
+    no error of the lowest. What those until the lowest scatter by is: of many, one is that far down by chance.
 
     >>> all_later_above([2.0, 3.0, 4.0, 2.5, 3.5, 3.0])
     0.25
     """
     place = min(range(len(losses)), key=losses.__getitem__, default=0)
     later = losses[place + 1 :]
-    return min(later) / losses[place] - 1 if len(later) >= LATER and losses[place] > 0 else 0.0
+    if len(later) < LATER or losses[place] <= 0:
+        return 0.0
+    until = losses[: place + 1]
+    chance = BY_CHANCE * relative_noise(until) if len(until) >= MANY else 0.0
+    return max(0.0, min(later) / losses[place] * math.exp(-chance) - 1)
+
+
+def climbs(losses: Sequence[float]) -> int:
+    """Return how many losses follow the lowest, where each is above the one before it; else 0.
+
+    >>> climbs([2.0, 1.0, 1.1, 1.2, 1.4]), climbs([2.0, 1.0, 1.2, 1.1])
+    (3, 0)
+    """
+    place = min(range(len(losses)), key=losses.__getitem__, default=0)
+    rises = [after > before for before, after in pairwise(losses[place:])]
+    return len(rises) if all(rises) else 0
 
 
 def last_above(losses: Sequence[float]) -> float:

@@ -88,6 +88,8 @@ def diagnose(
     select: Sequence[str] = (),
     ignore: Sequence[str] = (),
     on_unread: Callable[[UserError], None] | None = None,
+    *,
+    from_scratch: bool = False,
 ) -> Iterator[Diagnosis]:
     """Diagnose every log in ``paths``, one after another.
 
@@ -96,6 +98,7 @@ def diagnose(
         select: Names of checks; none: all that a curve is enough for.
         ignore: Names that are left out.
         on_unread: Called for a path that holds no log, which is passed over; None: that raises.
+        from_scratch: Whether the runs began from random weights, whatever their logs say.
 
     Raises:
         DataError: A path holds no log of a run.
@@ -112,6 +115,7 @@ def diagnose(
             continue
         for log in read:
             curve = with_facts(log.curve(), log)
+            curve = replace(curve, from_scratch=from_scratch or curve.from_scratch)
             curve = replace(curve, ended_by=ended_by(log, curve))
             best = best_checkpoint(curve, saved_steps(log))
             found = _judged(checks, curve)

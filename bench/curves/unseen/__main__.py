@@ -41,7 +41,12 @@ def curve_of(log: dict[str, Any]) -> Curve:
     rows = [dict(zip(log["names"], row, strict=True)) for row in log["rows"]]
     entries = [{name: value for name, value in row.items() if value is not None} for row in rows]
     read = Log.of(LOGS, log["repository"], entries, total_steps=log["max_steps"])
-    return replace(read, arguments=log.get("arguments", {}), sampled=log.get("sampled", False)).curve()
+    return replace(
+        read,
+        arguments=log.get("arguments", {}),
+        sampled=log.get("sampled", False),
+        from_scratch=log.get("from_scratch", False),
+    ).curve()
 
 
 def judged(log: dict[str, Any]) -> dict[str, Any]:

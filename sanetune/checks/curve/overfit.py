@@ -50,7 +50,7 @@ from sanetune.checks.curve._medians import of_last, of_others
 from sanetune.curves.best_checkpoint import keep_best
 from sanetune.curves.changes import HELD_OUT, MANY, finite, points_of, since_lowest, training
 from sanetune.curves.paired import t_statistic
-from sanetune.curves.valley import LAST, all_later_above, last_above, steady_rise
+from sanetune.curves.valley import LAST, all_later_above, climbs, last_above, steady_rise
 from sanetune.finding import Judgement, Measurement, Verdict, failed, passed, warned
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve, Evaluation
 
 FIX = "sometimes"
-VERSION = 7
+VERSION = 8
 LIVE = "whole"
 
 LIMITS = {
@@ -114,6 +114,9 @@ LIMITS = {
     ),
     "slight_sure": Limit(
         4.0, "standard errors of the change to the last one, where twelve evaluations or more tell their scatter"
+    ),
+    "climbs": Limit(
+        4, "evaluations after the lowest, each above the one before, that show such a rise too: one in 24 by chance"
     ),
     "stays": Limit(
         0.05,
@@ -178,6 +181,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "sure": t_statistic(change.difference, error),
             "slight_rise": _slight_rise(evaluations),
             "slight_sure": change.t,
+            "climbs": climbs([one.loss for one in evaluations]),
             "last_above": last_above([one.loss for one in evaluations]),
             "fell_far": _fell_far(curve, change.steps[0], limits),
             "later_above": all_later_above([one.loss for one in evaluations]),
@@ -250,6 +254,7 @@ def _rises(n: dict[str, Any], limits: Limits, *, sure: bool) -> bool:
     likely |= stays and n["last_above"] >= limits["stays"] and n["sure"] >= limits["stays_sure"]
     likely |= _by_one(n, limits)
     slight = stays and n["looks"] >= MANY and n["slight_sure"] >= limits["slight_sure"]
+    slight |= n["fell_far"] and n["rise"] >= limits["slight"] and n["climbs"] >= limits["climbs"]
     steady = n["steady"] <= limits["steady"]
     return bool(((sure or steady or likely) and n["rise"] >= limits["warn"]) or slight)
 

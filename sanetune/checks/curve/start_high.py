@@ -8,8 +8,9 @@ less its standard error. Where one before the first training record is below bot
 losses have to be above: one may have a bad row. A training loss counts less what such losses scatter by, unless it is
 the mean of five or more steps in which the loss fell, and the mean of the first two to sixteen less its standard error:
 a loss that falls began no lower. No first batch counts as more than three times as hard as the others. If the
-vocabulary is not known, the smallest and the largest in common use count (8,000 and 262,144 tokens). The check is
-skipped where all losses are above ten times that of guessing: it is another loss, or a sum.
+vocabulary is not known, the smallest and the largest in common use count (8,000 and 262,144 tokens). A run from random
+weights, which its path, its output or `--from-scratch` says, may begin at the largest of these. The check is skipped
+where all losses are above ten times that of guessing: it is another loss, or a sum.
 
 ## Why is this bad?
 A model that does worse than guessing has no use for what it knows here. A steep curve then looks like success.
@@ -37,6 +38,8 @@ model = AutoModelForCausalLM.from_pretrained("meta-llama/Llama-3.2-1B")
 ```
 
 ## Known problems
+A model that is meant to begin from random weights begins at the loss of guessing: `sanetune diagnose --from-scratch`.
+
 Some programs log the sum of the losses of several batches, which looks the same where there is no validation loss to
 compare it with (curve-loss-summed). Of a trainer whose loss is its owner's code the micro-batches of a step are known:
 a start that their sum explains is a warning.
@@ -64,7 +67,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 11
+VERSION = 12
 
 LIMITS = {
     "warn": Limit(1.0, "guessing among all tokens alike costs ln(vocabulary)"),
@@ -84,6 +87,8 @@ LIMITS = {
     "frequencies": Limit(7.8, "nats, more than a model has that knows how frequent each token is and nothing else: 4.8"
                               " to 6.2 with the tokens of GPT-2, SmolLM2 and OLMo on Alpaca, GSM8K and airline"
                               " conversations; a public log that learns no more rests at 7.4"),
+    "random": Limit(1.05, "times ln(vocabulary), for a run from random weights: three public ones begin at 1.00 to 1.01"
+                          " times it"),
     "smallest_vocabulary": Limit(8_000, "tokens, where the vocabulary is not known: what SentencePiece makes unasked"),
     "largest_vocabulary": Limit(LARGEST_VOCABULARY, "tokens, likewise: that of Gemma 3"),
 }  # fmt: skip
@@ -118,6 +123,8 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     guessing_least = math.log(known or limits["smallest_vocabulary"])
     falls = bool(points) and least < limits["known_later"] * points[0].loss
     most = min(guessing_least, limits["frequencies"]) if known or falls else guessing_least
+    if curve.from_scratch:
+        most = limits["random"] * guessing
     least_by_rows = -math.inf if evaluated is None else _least(evaluated, limits)
     # An evaluation behind the first record says nothing against it: the loss may have fallen in between.
     before = evaluated is not None and (not points or evaluated.step <= points[0].step)
@@ -141,6 +148,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "evaluated": None if by_rows or evaluated is None else evaluated.loss,
             "vocabulary": known,
             "most": most,
+            "from_scratch": curve.from_scratch,
             "guessing": guessing_least,
             "guessing_most": guessing,
         }
@@ -242,6 +250,8 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
         return failed(message)
     if n["known"] < limits["warn"] * n["most"]:
         return passed(message)
-    if n["known"] < n["guessing"]:
+    if n["from_scratch"]:
+        message = f"{message}, where random weights begin"
+    elif n["known"] < n["guessing"]:
         message = f"{message}, and who knows only how frequent each token is has less than {n['most']:.2g}"
     return warned(message)

@@ -52,13 +52,16 @@ if TYPE_CHECKING:
     from sanetune.curves.series import Curve, Point
 
 FIX = "none"
-VERSION = 3
+VERSION = 4
 
 LIMITS = {
     "epochs": Limit(3.5, "published recipes for fine-tuning use one to three"),
     "near_zero": Limit(0.1, "nats at the end; both logs in logs/wild that end below it were trained 20 epochs or more"),
     "evaluations": Limit(2, "without two nothing can be seen to turn"),
     "each": Limit(4.0, "epochs for one evaluation at least: with fewer a turn is not seen before it has done its harm"),
+    "of_records": Limit(
+        0.5, "evaluations for each training record, with which a course is known as well as training's"
+    ),
     "steps": Limit(20, "a run of fewer steps is a test"),
     "steps_of_many": Limit(
         10, "the same of so many epochs: two public runs of ten steps that memorise their rows (bench.curves.unseen)"
@@ -87,6 +90,7 @@ def measure(curve: Curve) -> Measurement:
     return Measurement(
         {
             "evaluations": len(evaluations),
+            "records": len(points),
             "lowest_at_end": bool(evaluations) and evaluations[-1].loss == min(one.loss for one in evaluations),
             "epochs": max([of_steps, *epochs]) - _before_the_log(points),
             "steps": last_step(curve),
@@ -119,5 +123,6 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     # Where the last of several is the lowest, no turn can have been missed.
     falls = n["evaluations"] > limits["evaluations"] and n["lowest_at_end"]
     enough = limits["steps" if n["epochs"] < limits["epochs"] else "steps_of_many"]
-    few = n["evaluations"] < least and n["steps"] >= enough and not falls
+    as_often = n["evaluations"] > limits["evaluations"] and n["evaluations"] >= limits["of_records"] * n["records"]
+    few = n["evaluations"] < least and n["steps"] >= enough and not falls and not as_often
     return warned(message) if memorised and few else passed(message)

@@ -18,10 +18,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from sanetune.curves.logs.console_passes import Bar, Pass, Printed, passes_of
-from sanetune.curves.logs.console_steps import at_epochs, counted, finer, once
+from sanetune.curves.logs.console_steps import at_epochs, counted, finer, made, once
 from sanetune.curves.logs.entries import Entry
 from sanetune.curves.logs.log import Log, number_in
-from sanetune.curves.logs.passes import split, went_on
+from sanetune.curves.logs.passes import ended, split, went_on
 from sanetune.curves.logs.plans import Plan, plans_in
 from sanetune.curves.logs.watch_words import endings
 
@@ -32,10 +32,11 @@ BAR = re.compile(r"(?:^|[\r\n])\s*\d+%\|[^|\r\n]*\|\s*(\d{1,9})/(\d{1,9}) \[")
 """The bar of the training steps or of an evaluation: done and in all. Bars of other work begin with its name."""
 COUNTED = "The output does not say at which step a loss was logged: steps are counted in {}."
 IN_LOSSES, IN_EPOCHS = "logged losses", "the smallest distance between two epochs in it"
+BY_SUMMARY = "Losses are placed by their epochs among the {:,} steps that the summary's time and speed come to."
 RESUMED = "The epochs go back, as of a run that was resumed: {:,} entries before are left out."
 OBJECT = re.compile(r"<[^<>]*>")
 """How Python prints what has no value: ``grad_fn=<NllLossBackward0>`` in a tensor."""
-SPREAD = "The output was written out of order: its losses are placed by epochs or at equal distances, up to step {:,}."
+SPREAD = "The bars are not beside the losses: these are placed by epochs or at equal distances, up to step {:,}."
 
 LONGEST = 200
 """Characters of what a launcher puts before a line."""
@@ -118,6 +119,11 @@ def _placed(one: Pass) -> _Placed:
     # Bars of several lengths, or behind all losses, may be those of something else than the training.
     last = max(place for place, entry in one.printed if "loss" in entry) if one.printed else 0
     known = len(totals) == 1 and any(bar.at < last for bar in one.bars)
+    if reached < sum("loss" in entry for _, entry in one.printed):
+        # Only the first of its bars is in the output.
+        if not (known and ended([entry for _, entry in one.printed])):
+            return _Placed(counted(one.printed), None, COUNTED.format(IN_LOSSES))
+        reached = total
     return _Placed(counted(one.printed, reached), total if known else None, SPREAD.format(reached))
 
 
@@ -148,6 +154,11 @@ def _by_epochs(path: Path, printed: Printed, plan: Plan) -> list[Log]:
         at_losses = counted([(0, one) for one in kept])
         if plan.per_epoch and (placed := at_epochs(at_losses, 1 / plan.per_epoch)):
             found.append(Log.of(path, KIND, placed, total_steps=plan.steps, title=title, notes=again))
+            continue
+        if reached := made(entries):
+            at_steps = counted([(0, one) for one in kept], reached)
+            note = BY_SUMMARY.format(reached)
+            found.append(Log.of(path, KIND, at_steps, total_steps=reached, title=title, notes=(note, *again)))
             continue
         placed = finer(at_losses)
         notes = (COUNTED.format(IN_EPOCHS if placed else IN_LOSSES), *again)

@@ -9,6 +9,8 @@ from itertools import pairwise
 from sanetune.curves.logs.console_passes import Printed
 from sanetune.curves.logs.entries import MOST_STEPS, Entry, number
 
+HALF_A_DIGIT, SURE = 0.0005, 0.4
+"""By which a rounded number of steps a second may be off, and by how many steps all of them may be."""
 ROUNDED = 1e-4
 """By which a loss or epoch of one record may differ: callbacks round to four decimals."""
 
@@ -30,6 +32,20 @@ def counted(printed: Printed, reached: int | None = None) -> list[dict[str, obje
         count += "loss" in entry
         entries.append({"step": count * distance, **entry})
     return entries
+
+
+def made(entries: Sequence[Entry]) -> int | None:
+    """Return how many steps a run made by its summary, seconds times steps a second; None where there is none, or where
+    so many seconds are too long for three decimals of the other.
+
+    >>> made([{"loss": 1.5}, {"train_runtime": 82.83, "train_steps_per_second": 0.29}])
+    24
+    """
+    for entry in reversed(entries):
+        seconds, speed = number(entry.get("train_runtime")), number(entry.get("train_steps_per_second"))
+        if seconds and speed and 0 < seconds * HALF_A_DIGIT < SURE and speed > 0:
+            return round(seconds * speed) or None
+    return None
 
 
 def finer(entries: Sequence[Entry]) -> list[dict[str, object]]:

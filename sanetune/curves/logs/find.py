@@ -10,8 +10,9 @@ from pathlib import Path
 from sanetune.curves.changes import last_step
 from sanetune.curves.logs import (
     csv_files,
+    from_scratch,
     json_files,
-    json_forms,
+    json_lists,
     metrics,
     model_card,
     notebook,
@@ -52,7 +53,7 @@ def logs(path: Path) -> list[Log]:
         DataError: There is none, or it cannot be read.
     """
     found = _in_folder(path) if path.is_dir() else _in_file(path)
-    return [part for log in found for part in passes.parted(log)]
+    return [from_scratch.marked(part) for log in found for part in passes.parted(log)]
 
 
 def _in_file(path: Path) -> list[Log]:
@@ -104,7 +105,7 @@ def _of_json(path: Path, usual: Reader) -> Log:
     try:
         return usual(path)
     except DataError:
-        if found := json_forms.read(path, json_files.loaded(path)):
+        if found := json_lists.read(path, json_files.loaded(path)):
             return found
         raise
 

@@ -1,5 +1,8 @@
-"""Logs of one JSON object per step: ``trainer_log.jsonl`` of LLaMA-Factory, ``logging.jsonl`` of ms-swift, lines that
-other programs wrote, and lists of such objects (``trainer.state.log_history`` saved by itself)."""
+"""Logs of one JSON object per step, in lines or in a list.
+
+``trainer_log.jsonl`` of LLaMA-Factory, ``logging.jsonl`` of ms-swift, lines that other programs wrote, and
+``trainer.state.log_history`` saved by itself.
+"""
 
 from __future__ import annotations
 

@@ -60,6 +60,7 @@ class Log:
             :data:`OTHER_METRIC` where it was none; empty: not known.
         arguments: The trainer's arguments by name, where the log has them.
         sampled: Whether each training loss is the last one that was logged before an evaluation, as tables show it.
+        from_scratch: Whether the run is said to have begun from random weights.
         one_of_several: Whether it may be one chart of a run with several, since it has a single metric.
     """
 
@@ -75,6 +76,7 @@ class Log:
     decides: str = ""
     arguments: Mapping[str, object] = field(default_factory=dict)
     sampled: bool = False
+    from_scratch: bool = False
     one_of_several: bool = False
 
     @classmethod
@@ -141,6 +143,7 @@ class Log:
             planned_lr=curve.planned_lr or number(self.arguments.get("learning_rate")) or None,
             one_of_several=self.one_of_several,
             sampled=self.sampled,
+            from_scratch=self.from_scratch,
         )
 
     def _warmup_steps(self) -> int | None:

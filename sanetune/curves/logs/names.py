@@ -45,8 +45,9 @@ EVALUATED_LAST = re.compile(r"loss[/_. -](?:evaluation|eval|validation|valid|val
 TRAINING_WORDS = frozenset({"train", "training", "tr", "trn"})
 VALIDATION_WORDS = frozenset({"evaluation", "eval", "validation", "valid", "val", "dev", "test"})
 NEUTRAL_WORDS = frozenset(
-    {"loss", "losses", "epoch", "epochs", "step", "steps", "iter", "iters", "iteration", "iterations", "batch", "per", "token", "mean", "avg",
-     "average", "running", "total", "lm", "ce", "nll", "cross", "entropy", "metric", "metrics", "scalars", "logs"}
+    {"loss", "losses", "epoch", "epochs", "step", "steps", "iter", "iters", "iteration", "iterations", "batch", "per",
+     "token", "mean", "avg", "average", "running", "total", "lm", "ce", "nll", "cross", "entropy", "metric", "metrics",
+     "scalars", "logs"}
 )  # fmt: skip
 """Words of a loss's name that do not say of which rows it is: ``epoch/train_loss``, ``metrics/batch_loss``."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from sanetune.curves.logs import console, json_files, lines, model_card
+from sanetune.curves.logs import console, from_scratch, json_files, lines, model_card
 from sanetune.curves.logs.decoded import text_of
 from sanetune.curves.logs.drawn import copied, drawn
 from sanetune.curves.logs.log import RATIONALE, Log
@@ -23,8 +23,9 @@ def read(path: Path) -> list[Log]:
     Raises:
         DataError: It has no losses, or cannot be read.
     """
-    if found := runs_in(path, text_of(path)):
-        return found
+    text = text_of(path)
+    if found := runs_in(path, text):
+        return [from_scratch.by(log, "its output") for log in found] if from_scratch.printed_in(text) else found
     raise DataError("no losses are printed in it", RATIONALE, REMEDY, Place(path))
 
 

@@ -159,3 +159,33 @@ def test_evaluations_far_above_the_start_are_a_divergence_however_far_they_scatt
     training = [1.6, 7.9, 8.4, 7.1, 6.6, 9.0, 7.7, 6.9, 8.1, 7.3]
     curve = Curve(points(training, every=6), evaluations([1.6, 9.9, 7.9, 6.6], every=20, rows=0), total_steps=60)
     assert bad(curve)["diverged"] == "fail"
+
+
+def test_a_slight_rise_of_every_evaluation_while_training_memorises_is_overfitting() -> None:
+    training = [6.1, 5.4, 5.1, 4.7, 4.4, 4.2, 3.9, 3.7, 3.5, 3.3]
+    held_out = [5.27, 5.05, 4.87, 4.81, 4.75, 4.734, 4.741, 4.758, 4.783, 4.813]
+    assert bad(table(training, held_out, epochs=10.0)).get("overfit") == "warn"
+    # One that goes back in between may be the to and fro of the weights; a training loss that stays memorises nothing.
+    assert "overfit" not in bad(table(training, [*held_out[:7], 4.783, 4.758, 4.813], epochs=10.0))
+    assert "overfit" not in bad(table([*training[:6], 4.2, 4.15, 4.2, 4.15], held_out, epochs=10.0))
+
+
+def test_the_lowest_of_many_scattered_evaluations_is_no_turn() -> None:
+    """Each is of a single batch: the lowest of fifty is below all later ones by chance."""
+    scatter = np.random.default_rng(4).normal(0, 0.12, 50)
+    held_out = [(10.8 * math.exp(-i / 6) + 4.3) * math.exp(scatter[i]) for i in range(50)]
+    held_out[33] = 0.94 * min(held_out)
+    training = [10.8 * math.exp(-i / 6) + 4.4 - 0.008 * i for i in range(50)]
+    later = min(held_out[34:]) / held_out[33] - 1
+    assert later > 0.05
+    assert "overfit" not in bad(table(training, held_out, epochs=1.0))
+
+
+def test_a_run_that_evaluates_at_every_record_is_measured_whatever_it_calls_an_epoch() -> None:
+    steps = range(1, 5002, 200)  # iterations, under the name of epochs
+    losses = [Point(step, 1 + 3 / step**0.5, epoch=float(step)) for step in steps]
+    held_out = [Evaluation(step, 1.02 + 3 / step**0.5) for step in steps]
+    held_out[-1] = Evaluation(steps[-1], held_out[-2].loss * 1.01)
+    curve = Curve(losses, held_out, total_steps=5001, steps_per_epoch=1.0, finished=True, source=LOG)
+    assert "unmeasured" not in bad(curve)
+    assert "unmeasured" in bad(replace(curve, validation=held_out[-4:]))

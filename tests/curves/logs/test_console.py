@@ -49,6 +49,15 @@ def test_losses_right_behind_their_bars_are_at_the_steps_of_those(tmp_path: Path
     assert not log.notes
 
 
+def test_a_bar_that_was_kept_at_its_start_alone_is_no_place_of_a_loss(tmp_path: Path) -> None:
+    """Output without the redrawn bars: only the first is left, and says what was planned."""
+    lines = ["  0%|    | 0/40 [00:00<?, ?it/s]", *(f"{{'loss': {3 - i / 4}, 'epoch': {i / 2}}}" for i in range(1, 9))]
+    log = printed(tmp_path, lines)
+    assert [point.step for point in log.curve().points] == list(range(1, 9)) and log.total_steps is None
+    whole = printed(tmp_path, [*lines, "{'train_runtime': 9.0, 'train_loss': 1.5, 'epoch': 4.0}"])
+    assert [point.step for point in whole.curve().points] == list(range(5, 41, 5)) and whole.total_steps == 40
+
+
 def learning_rates(steps: int, planned: int, warm: int) -> list[float]:
     return [1e-3 * min(step / warm, (planned - step) / (planned - warm)) for step in range(steps)]
 

@@ -1,4 +1,4 @@
-"""The forms in which loops keep their losses as JSON: lists by name, records in a part, rows and numbers without names.
+"""Losses as loops keep them in JSON: lists by name, records in a part, rows and numbers without names.
 
 ``{"steps": [10, 20], "train_loss": [2.1, 1.9]}`` is what many loops write for their plots, ``{"history": [{"step": 10,
 "loss": 2.1}]}`` what others keep beside their settings, ``[[10, 2.1, 2.3]]`` and ``[2.1, 1.9]`` what a file called
@@ -33,14 +33,14 @@ Named = tuple[list[Entry], tuple[str, ...]]
 
 
 def read(path: Path, value: object) -> Log | None:
-    """Return the log in a JSON file's ``value``, that of its part with the most losses; None where it is of no such form.
+    """Return the log in a JSON file's ``value``, that of its part with the most losses; None where it has none.
 
     Args:
         path: The file.
         value: What is in it.
     """
     found: list[Log] = []
-    for entries, notes in _forms(path, value):
+    for entries, notes in _candidates(path, value):
         try:
             found.append(Log.of(path, KIND, entries, notes=notes))
         except DataError:  # numbers, and no losses
@@ -48,14 +48,14 @@ def read(path: Path, value: object) -> Log | None:
     return max(found, key=lambda log: len(log.curve().points) + len(log.curve().validation), default=None)
 
 
-def _forms(path: Path, value: object, depth: int = 0) -> Iterator[Named]:
+def _candidates(path: Path, value: object, depth: int = 0) -> Iterator[Named]:
     if isinstance(value, list):
         yield from _of_records(value) if value and isinstance(value[0], dict) else _unnamed(path, value, depth)
     if not isinstance(value, dict) or depth == DEEPEST:
         return
     yield from _of_object(value)
     for part in value.values():
-        yield from _forms(path, part, depth + 1)
+        yield from _candidates(path, part, depth + 1)
 
 
 def _of_records(value: Sequence[object]) -> Iterator[Named]:
