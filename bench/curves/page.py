@@ -29,11 +29,13 @@ UNSEEN = """
 
 {logs} more public logs (`bench/curves/unseen`): a reader wrote down what is wrong in each, which checks have to say
 so, and which others may speak, before any check was run. *At first sight*: by the rules of that day, before a change
-was made because of the sample. Readers of D and E did not know the rules; those of G to O knew the descriptions of the
+was made because of the sample. Readers of D and E did not know the rules; those of G to P knew the descriptions of the
 checks alone; that of F knew all, and F has short logs above all. Many logs of H are the beginnings of long ones. J has
 some logs of one record. M is what people paste into threads and documents, mostly ten to thirty records of any
 program; of its 99 texts 51 could be read at first, all since, and the figures of first sight are from then. N is the
-tables of model cards and notebooks, which have evaluations and few training losses, and O is of both kinds. *More*:
+tables of model cards and notebooks, which have evaluations and few training losses, and O is of both kinds. P is the
+files that loops and frameworks leave in repositories, of a kind of their own each, a third of them runs from random
+weights; of its 72 logs 24 could not be read at first, all since, and the figures of first sight are from then. *More*:
 logs with a finding that the reader does not allow; of the two of H at first sight, in its warm-up both, the planned
 steps had not been copied.
 
@@ -42,7 +44,7 @@ first reading, nor what the checks say. Of what the first expects the second exp
 quarter; of what the second expects the first does not allow seven things: three high starts, at 8.1 to 8.6 nats, three
 long warm-ups, and a best evaluation beside a divergence. Two readers agree no further than this: the second expects
 {both} of the {first} things that the first expects, the first {both} of the {second} that the second expects; of I to
-O, which both read before a check was run, {late_agreed} of {late_first} and {late_agreed} of {late_second}. *Both*:
+P, which both read before a check was run, {late_agreed} of {late_first} and {late_agreed} of {late_second}. *Both*:
 what both expect. *Neither*: logs with a finding that neither allows.
 """
 FIRST_SIGHT = {
@@ -58,9 +60,10 @@ FIRST_SIGHT = {
     "N": "23 of 35, 4 of 50 (28 of 44, 4 of 48; 23 of 35), of the twelve missed four being stairs and four warm-ups"
     " that only the trainer's arguments show, the healthy ones near zero or rounded to half precision",
     "O": "19 of 25, 0 of 37 (20 of 27, 0 of 36; 19 of 24)",
+    "P": "9 of 14, 12 of 58 (10 of 17, 10 of 55; 9 of 14), of the twelve nine begin high, from random weights",
 }
 """Things named, and healthy logs with more, of the samples that were read before their rules were changed."""
-READ_TWICE = ("I", "J", "K", "L", "M", "N", "O")
+READ_TWICE = ("I", "J", "K", "L", "M", "N", "O", "P")
 """Samples that two readers had read before a check was run."""
 
 INJECTED = """

@@ -2,14 +2,15 @@
 
 ``logs.jsonl`` has their numbers, copied from the ``trainer_state.json`` of public repositories (the records of a part
 where ``part`` says so), from what people pasted into threads and documents (M), and from tables of model cards and
-notebooks (N and O, with the trainer's arguments), what a reader wrote down before any check was run (``read``), the
+notebooks (N and O, with the trainer's arguments), from files that loops keep (P; ``from_scratch`` where a repository's
+name says so), what a reader wrote down before any check was run (``read``), the
 checks that have to speak (``expected``) and those that may (``allowed``). Rules were corrected with sample A in view,
 then with B, then with C: each was unseen until then. D and E were collected afterwards, by somebody who did not know
 the rules, and have changed some of them since. F was read by somebody who knew them, before any check was run, and G by
-somebody who knew the descriptions of the checks alone, and so were H to O; all of them have changed rules since.
+somebody who knew the descriptions of the checks alone, and so were H to P; all of them have changed rules since.
 
 A second reader (``second``) saw the numbers of all logs anew, with the descriptions of the checks, and neither the
-first reading nor what the checks say; those of I to O before a check was run. Nothing is trained; some seconds of CPU.
+first reading nor what the checks say; those of I to P before a check was run. Nothing is trained; some seconds of CPU.
 
 ``python -m bench.curves.unseen [--json F]``
 """
