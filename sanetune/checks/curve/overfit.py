@@ -116,7 +116,9 @@ LIMITS = {
         4.0, "standard errors of the change to the last one, where twelve evaluations or more tell their scatter"
     ),
     "climbs": Limit(
-        4, "evaluations after the lowest, each above the one before, that show such a rise too: one in 24 by chance"
+        4,
+        "evaluations after the lowest, each above the one before, that show such a rise too: one in 24 by chance; rows"
+        " that are compared in pairs have to show it as well, since a few of them may drift",
     ),
     "stays": Limit(
         0.05,
@@ -254,7 +256,8 @@ def _rises(n: dict[str, Any], limits: Limits, *, sure: bool) -> bool:
     likely |= stays and n["last_above"] >= limits["stays"] and n["sure"] >= limits["stays_sure"]
     likely |= _by_one(n, limits)
     slight = stays and n["looks"] >= MANY and n["slight_sure"] >= limits["slight_sure"]
-    slight |= n["fell_far"] and n["rise"] >= limits["slight"] and n["climbs"] >= limits["climbs"]
+    climbs = n["fell_far"] and n["rise"] >= limits["slight"] and n["climbs"] >= limits["climbs"]
+    slight |= climbs and (not n["exact"] or n["sure"] >= limits["likely_sure"])
     steady = n["steady"] <= limits["steady"]
     return bool(((sure or steady or likely) and n["rise"] >= limits["warn"]) or slight)
 
