@@ -24,9 +24,10 @@ demo: setup
 	$(BIN)/sanetune demo --out demo-run
 
 # Two processes: most tests run on one thread, and twice as many finish in the same time. The tests of a file stay
-# together: they share what they prepare, and the examples of a document their names.
+# together: they share what they prepare, and the examples of a document their names. They begin in the order of
+# conftest.py, the slowest first; pytest-xdist of itself takes files of many tests first, and slow ones of one test last.
 test: setup
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: setup
 	$(BIN)/ruff check .
