@@ -174,7 +174,7 @@ def in_names(file: Path) -> Iterator[tuple[str, str]]:
     if file.suffix != ".py":
         return
     defined = {} if "checks" in file.parts and not file.stem.startswith("_") else {file.stem: 0}
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in prose.nodes(file.read_text(encoding="utf-8")):
         for name in _defined(node):
             defined.setdefault(name, getattr(node, "lineno", 0))
     for name, line in defined.items():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,11 +94,16 @@ def _python(text: str, messages: bool) -> Iterator[Passage]:
         comment = match["comment"]
         if comment and not re.match(r"#\s*(noqa|type:|fmt:|pragma|ruff:|mypy:|!)", comment):
             yield Passage(line, "comment", comment.lstrip("# "))
-    tree = ast.parse(text)
-    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+    docs = {id(node.value) for node in nodes(text) if isinstance(node, ast.Expr)}
+    for node in nodes(text):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             if id(node) in docs:
                 yield Passage(node.lineno, "docstring", node.value)
             elif messages and re.search(r"[a-z]{2,} [a-z]{2,}", node.value):
                 yield Passage(node.lineno, "message", node.value)
+
+
+@lru_cache(maxsize=1)  # those who read a file ask one after the other
+def nodes(text: str) -> list[ast.AST]:
+    """Return all nodes of a module, as ``ast.walk`` gives them."""
+    return list(ast.walk(ast.parse(text)))
