@@ -35,10 +35,10 @@ def made(folder: Path, kind: str = "full", **train_keys: Any) -> tuple[Any, Any]
     """The resolved configuration and the rows."""
     settings: dict[str, Any] = {
         "model": {"name": str(DEMO / "model"), **({"adapter": "lora"} if kind == "lora" else {})},
-        "data": {"train": str(DEMO / "data/train.jsonl"), "max_examples": 80, "holdout": 0.2},
+        "data": {"train": str(DEMO / "data/train.jsonl"), "max_examples": 60, "holdout": 0.15},
         "train": {
             "packing": kind == "packed",
-            "max_length": 256,
+            "max_length": 256 if kind == "packed" else 160,
             "per_device_train_batch_size": 2,
             "gradient_accumulation_steps": 2,
             "use_cpu": True,

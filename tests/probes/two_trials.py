@@ -18,11 +18,12 @@ def settings(folder: Path, per_device: int) -> dict[str, Any]:
     together = {"ddp_backend": "gloo"} if "WORLD_SIZE" in os.environ else {}
     return {
         "model": {"name": str(DEMO / "model")},
-        "data": {"train": str(DEMO / "data/train.jsonl"), "max_examples": 48, "holdout": 0.2, "workers": 1},
+        "data": {"train": str(DEMO / "data/train.jsonl"), "max_examples": 32, "holdout": 0.2, "workers": 1},
         "train": {
             "per_device_train_batch_size": per_device,
             "learning_rate": 1e-3,
             "max_steps": 6,
+            "max_length": 160,
             "use_cpu": True,
             "train_sampling_strategy": "sequential",
             # A last batch that does not come out even would be filled with rows of the first one.
