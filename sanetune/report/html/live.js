@@ -4,7 +4,7 @@
   const source = document.body.dataset.live;
   const sign = document.getElementById("live");
   const FIRST = 1500, LONGEST = 15000; // milliseconds between two questions, and while the server does not answer
-  let tag = "", wait = FIRST;
+  let tag = "", wait = FIRST, wentOn = false;
 
   function say(text, kind) {
     if (sign.textContent !== text) sign.textContent = text;
@@ -26,6 +26,8 @@
         if (answer.status === 200) {
           const news = await answer.json();
           tag = answer.headers.get("ETag") ?? "";
+          if (news.over && wentOn) return location.reload(); // the end adds findings and answers below the first screen
+          wentOn = !news.over;
           show(news);
           say(news.over ? "over" : `live, ${new Date().toLocaleTimeString()}`, news.over ? "over" : "");
         } else if (answer.status !== 304) throw new Error(String(answer.status));

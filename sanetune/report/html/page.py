@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import functools
 import os
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from sanetune import units
-from sanetune.finding import BAD, Finding, Report, Verdict
+from sanetune.finding import BAD, WORST_FIRST, Finding, Report, Verdict
 from sanetune.probes.row_losses import ORDER
 from sanetune.report import format
 from sanetune.report.experiment_text import loss_text
 from sanetune.report.html import drawing, experiments, token_spans
 from sanetune.report.html.assets import FOLDER, assets
 from sanetune.report.html.charts import chart_json
+from sanetune.report.html.in_run import FoundInRun, found_in_run
 from sanetune.report.html.over_time import by_prompt
 from sanetune.report.html.overview import overview
 from sanetune.report.html.view import ROLES, Heading, PageView
@@ -84,12 +87,15 @@ def _values(view: PageView) -> dict[str, Any]:
     bad = format.by_weight(report.of(*BAD))
     others = [*report.of(Verdict.PASS), *report.of(Verdict.SKIP)]
     examples = token_spans.shown(view.examples)
+    in_run = found_in_run(view.run) if view.run else []
     return {
         "view": view,
         "report": report,
         "heading": view.heading or heading_of(report),
         "overview": overview(view),
         "tally": {verdict.value: count for verdict, count in format.tally(report).items() if count},
+        "listed": _listed(report, in_run),
+        "in_run": in_run,
         "bad": bad,
         "others": others,
         "findings": [*bad, *others],
@@ -108,6 +114,12 @@ def _values(view: PageView) -> dict[str, Any]:
         "evidence_seconds": _evidence_seconds(report),
         "timed": sorted((one for one in report.findings if one.seconds >= LEAST), key=lambda one: -one.seconds),
     }
+
+
+def _listed(report: Report, in_run: Sequence[FoundInRun]) -> dict[str, int]:
+    """How many findings of the page have each verdict, worst first: those of the check and those of the run."""
+    found = Counter(one.verdict for one in [*report.findings, *(one.finding for one in in_run)])
+    return {verdict.value: found[verdict] for verdict in WORST_FIRST if found[verdict]}
 
 
 def _has_charts(values: dict[str, Any]) -> bool:

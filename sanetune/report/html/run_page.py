@@ -87,6 +87,7 @@ def view_of_run(config: Config, run: Run, evidence: Evidence | None = None) -> P
         experiments_note=note,
         run=trained,
         title=run.name,
+        no_findings=_no_findings(clearance.unchecked if clearance else "", reason),
     )
 
 
@@ -136,6 +137,12 @@ def _cleared(clearance: Clearance, report: Report, unread: str) -> Heading:
     title = f"Cleared at level {clearance.level}" + (", with warnings" if report.verdict is Verdict.WARN else "")
     text = f"Checked on {clearance.made}{took}, before the run."
     return Heading(title, "warn" if began else report.verdict.value, text, notes)
+
+
+def _no_findings(unchecked: str, reason: str) -> str:
+    """What the list of findings says where no check was made before the run, or none that still counts."""
+    known = f"--unchecked: {unchecked}" if unchecked else reason
+    return f"Nothing was checked before the run{f' ({known})' if known else ''}."
 
 
 def _not_checked(unchecked: str, reason: str) -> Heading:

@@ -235,6 +235,7 @@ class PageView:
         rounds: The rounds of ``check --fix``; ``report`` is from the last.
         experiments_note: When the results of the experiments were made, if not now.
         run: The run that was trained.
+        no_findings: What is said where ``report`` has none.
     """
 
     report: Report
@@ -248,3 +249,4 @@ class PageView:
     rounds: Sequence[Round] = ()
     experiments_note: str = ""
     run: RunView | None = None
+    no_findings: str = "Nothing was checked."

@@ -309,7 +309,7 @@ def test_an_interval_of_the_end_alone_is_drawn_there(opened: Open, tmp_path: Pat
     assert tab.evaluate(INK, CHART)[1] > 100
 
 
-def test_an_open_page_follows_the_run_without_being_loaded_again(browser: Any, tmp_path: Path) -> None:
+def test_an_open_page_follows_the_run_and_is_loaded_again_at_its_end_alone(browser: Any, tmp_path: Path) -> None:
     run = runs_made.made(tmp_path / "run")
     settings = load(run.config)
     cache = PageCache(run, lambda: live_page(settings, run, f"/data?token={server.token}"))
@@ -327,9 +327,16 @@ def test_an_open_page_follows_the_run_without_being_loaded_again(browser: Any, t
         tab.locator(".state", has_text="step 30 of 40").wait_for(timeout=9_000)
         assert tab.locator(f"{CHART} .uplot").count() == 1 and tab.title().startswith("Running 75 %")
         tab.mouse.move(*over(tab, 0.99))
-        runs_made.state(run, "finished", 40)
+        assert tab.evaluate("window.same") and tab.locator("#findings .finding").count() == 0
+        runs_made.write_records(run, 30, loss=float("nan"))
+        runs_made.state(run, "stopped", 40)
         tab.locator("#live", has_text="over").wait_for(timeout=9_000)
-        assert tab.evaluate("window.same") and "Finished" in tab.locator(".state").inner_text()
+        assert not tab.evaluate("window.same") and "Stopped" in tab.title()
+        assert tab.locator("#findings #log-curve-nan .words").count() == 1, "what its whole log shows"
+        tab.wait_for_timeout(2_000)
+        tab.evaluate("window.same = true")
+        tab.wait_for_timeout(2_000)
+        assert tab.evaluate("window.same"), "once"
         assert wrong == []
         server.close()
         tab.locator("#live", has_text="no answer").wait_for(timeout=9_000)

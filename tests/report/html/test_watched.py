@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import pytest
 from sanetune.config.load import load
 from sanetune.errors import Place
 from sanetune.finding import Finding, Verdict
+from sanetune.gate.clearance import unchecked_run
+from sanetune.gate.clearance_file import write_clearance
+from sanetune.gate.fingerprint import Fingerprint
 from sanetune.gate.watch import LiveFinding
 from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport
 from sanetune.probes.row_losses import StepRow
@@ -57,7 +61,7 @@ def test_it_has_its_rows_the_worst_first_and_says_what_they_were_measured_with(t
     part = text[text.rindex("at step 12, found at step 16") :]
     assert "The worst of 12 rows of step 12, measured with the weights after step 16" in part
     assert part.index("rows.jsonl:1") < part.index("rows.jsonl:2") < part.index("rows.jsonl:10")
-    assert "rows.jsonl:11" not in part and "fewer epochs" in part
+    assert "rows.jsonl:11" not in part and "fewer epochs" in text
     assert "<script>alert(1)</script>" in part
 
 
@@ -65,6 +69,28 @@ def test_the_worst_finding_is_named_on_the_first_screen(tmp_path: Path) -> None:
     text = text_of(watched(made(tmp_path / "run"))).text
     first = text[: text.index("Made by sanetune")]
     assert first.index(NAN.message) < first.index(SPIKE.message)
+
+
+def test_what_was_found_in_an_unchecked_run_is_among_its_findings_with_why_what_to_do_and_fix(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", phase="stopped")
+    found = replace(NAN, fix={"train.learning_rate": 1e-4})
+    run.write_json(run.watch, WatchReport("stop", [WatchFinding(LiveFinding(15, None, found))]).to_json())
+    write_clearance(run, unchecked_run("try", Fingerprint({}, {}, {}, "", {})))
+    text = text_of(run).text
+    part = text[text.rindex("Findings") : text.rindex("Training")]
+    for words in (NAN.message, "Why it matters", NAN.rationale, "What to do", NAN.remedy, "learning_rate: 1.0e-04"):
+        assert words in part
+    assert "Nothing was checked before the run (--unchecked: try)." in part and "All 1" in " ".join(part.split())
+
+
+def test_one_check_that_found_something_at_two_steps_has_two_places_of_its_own(tmp_path: Path) -> None:
+    run = made(tmp_path / "run")
+    found = [WatchFinding(LiveFinding(step + 4, step, SPIKE)) for step in (12, 30)]
+    run.write_json(run.watch, WatchReport("warn", found, None).to_json())
+    read = text_of(run)
+    ids = [one["id"] for one in read.of("details", class_="finding")]
+    assert ids[:2] == ["watch-1-curve-spike", "watch-2-curve-spike"] and len(ids) == len(set(ids))
+    assert all(read.of("a", href=f"#{one}") for one in ids[:2])
 
 
 def test_a_run_that_the_watch_ended_says_with_which_weights(tmp_path: Path) -> None:

@@ -1,0 +1,54 @@
+"""What was found in a run, among the findings of its page: by the watch while it went on, and in its log afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sanetune.finding import Finding
+from sanetune.report.html.view import FiredView, RowView, RunView
+
+
+@dataclass(frozen=True, slots=True)
+class FoundInRun:
+    """A finding about the course of a run.
+
+    Attributes:
+        anchor: Id of its place in the page: a check may have found something at several steps.
+        finding: What was found.
+        when: The step that it is about and that at which it was found, in words.
+        step: The same step as a number; 0: it is about the whole log.
+        rows: The worst rows of that step.
+        all_rows: How many rows the step has.
+        weights: The weights that the rows were measured with, in words; "": they were not measured.
+        reason: Why the rows are not named, or not measured.
+        answers: What else can be done about it.
+    """
+
+    anchor: str
+    finding: Finding
+    when: str
+    step: int = 0
+    rows: Sequence[RowView] = ()
+    all_rows: int = 0
+    weights: str = ""
+    reason: str = ""
+    answers: Sequence[str] = ()
+
+
+def found_in_run(run: RunView) -> list[FoundInRun]:
+    """Return what the watch found in ``run`` and what its whole log shows, worst first."""
+    found = [_of_watch(number, one) for number, one in enumerate(run.fired, 1)]
+    found += [_of_log(one) for one in run.findings]
+    return sorted(found, key=lambda one: -one.finding.verdict.rank)
+
+
+def _of_watch(number: int, one: FiredView) -> FoundInRun:
+    when = f"at step {one.step:,}" + (f", found at step {one.found_at:,}" if one.found_at > one.step else "")
+    anchor = f"watch-{number}-{one.finding.check}"
+    return FoundInRun(anchor, one.finding, when, one.step, one.rows, one.all_rows, one.weights, one.reason, one.answers)
+
+
+def _of_log(one: Finding) -> FoundInRun:
+    answers = [str(answer.get("words", "")) for answer in one.answers]
+    return FoundInRun(f"log-{one.check}", one, "in the log of the run", answers=answers)
