@@ -40,6 +40,21 @@ STATS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Truncated:
+    """Answers of the tuned model that came to the limit of their length before a stop token.
+
+    Args:
+        count: How many they are.
+        asked: Answers in all.
+        limit: Tokens that an answer might have; None: not known.
+    """
+
+    count: int
+    asked: int
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """The content of a model card. Absent figures are left out, never guessed.
 
@@ -58,6 +73,7 @@ class Card:
         gate: How the run was cleared, or why it was not checked; then the warnings.
         compared: Figure, value of the base, value of the tuned model.
         badge: What the badge beside the card says; "": there is none.
+        truncated: Answers of the comparison that did not end by themselves; None: there are none.
     """
 
     name: str
@@ -74,6 +90,7 @@ class Card:
     gate: Sequence[str] = ()
     compared: Sequence[tuple[str, str, str]] = ()
     badge: str = ""
+    truncated: Truncated | None = None
 
 
 def card_of(
@@ -130,6 +147,7 @@ def card_of(
         gate=gate,
         compared=compared_figures(comparison) if comparison else (),
         badge=badge,
+        truncated=truncated_answers(comparison) if comparison else None,
     )
 
 
@@ -153,6 +171,13 @@ def compared_figures(comparison: Comparison) -> list[tuple[str, str, str]]:
         rows.append(("answers that end by themselves", _ended(base), _ended(tuned)))
         rows.append(("tokens per answer, mean", _mean_tokens(base), _mean_tokens(tuned)))
     return rows
+
+
+def truncated_answers(comparison: Comparison) -> Truncated | None:
+    """Return how many answers of the tuned model did not end by themselves; None where all did, or none is known."""
+    asked = [one.tuned for one in comparison.samples if one.answered]
+    count = sum(not one.ended for one in asked)
+    return Truncated(count, len(asked), comparison.decoding.get("max_new_tokens")) if count else None
 
 
 def render(card: Card) -> str:
@@ -204,8 +229,16 @@ def _usage(card: Card) -> str:
         'chat = pipeline("text-generation", model="FOLDER")\n'
         'messages = [{"role": "user", "content": "Hello!"}]\n'
         'print(chat(messages, max_new_tokens=256)[0]["generated_text"][-1]["content"])\n```\n\n'
-        "The chat template is in the folder, and answers end by the stop tokens in `generation_config.json`."
+        "The chat template is in the folder. Generation stops at the stop tokens in `generation_config.json`, or at "
+        f"`max_new_tokens`.{_truncated(card.truncated)}"
     )
+
+
+def _truncated(found: Truncated | None) -> str:
+    if found is None:
+        return ""
+    limit = f" of {found.limit:,} tokens" if found.limit else ""
+    return f" {found.count:,} of {found.asked:,} answers in the comparison below came to the limit{limit} first."
 
 
 def _data(card: Card) -> str:

@@ -11,7 +11,7 @@ from sanetune.engine.answer import Answer
 from sanetune.engine.base import Outcome
 from sanetune.engine.metrics import Record
 from sanetune.probes.results import Comparison, Sample
-from sanetune.report.card import Card, card_of, compared_figures, render
+from sanetune.report.card import Card, card_of, compared_figures, render, truncated_answers
 
 WHOLE = {"stopped_early": False, "best_step": 30, "validation_loss": 1.5}
 
@@ -105,6 +105,17 @@ def test_both_models_are_compared_in_a_table_of_what_was_measured() -> None:
     assert "![sanetune: cleared: trial](sanetune.svg)" in text
     assert "## Base and tuned" not in render(a_card()) and "sanetune.svg" not in render(a_card())
     assert compared_figures(Comparison([], "base", "tuned", 2.5, None)) == []
+
+
+def test_it_does_not_say_that_answers_end_where_the_comparison_has_some_that_did_not() -> None:
+    stop, cut = Answer("a", True, 11), Answer("b", False, 128)
+    some = Comparison([Sample([], None, cut, one) for one in (stop, cut, cut)], "base", "tuned")
+    card = replace(a_card(), truncated=truncated_answers(replace(some, decoding={"max_new_tokens": 128})))
+    assert "2 of 3 answers in the comparison below came to the limit of 128 tokens first." in render(card)
+    unknown = render(replace(a_card(), truncated=truncated_answers(some)))
+    assert "came to the limit first" in unknown and "answers end by" not in unknown
+    assert truncated_answers(replace(some, samples=some.samples[:1])) is None
+    assert "came to the limit" not in render(a_card())
 
 
 def test_prompts_that_could_not_be_asked_are_not_counted() -> None:
