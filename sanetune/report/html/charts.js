@@ -54,6 +54,16 @@ const charts = (() => {
     });
   }
 
+  // The sign of a line in the legend, as it is drawn: its width, its dashes and the marks at its points.
+  function sign({ ink, width = 2, dash, points }) {
+    const [on, off] = dash ?? [1, 0];
+    const dashed = `repeating-linear-gradient(90deg, ${ink} 0 ${on}px, transparent ${on}px ${on + off}px)`;
+    const line = `${dash ? dashed : `linear-gradient(${ink}, ${ink})`} center / 100% ${width}px no-repeat`;
+    const size = points?.show ? points.size / 2 : 0;
+    const mark = `radial-gradient(circle, ${ink} ${size}px, transparent ${size + 0.5}px) center / 100% 100% no-repeat`;
+    return size ? `${mark}, ${line}` : line;
+  }
+
   // The lines of a panel on one axis of steps, and what each of them looks like.
   function table(panel, box) {
     const tables = [], series = [{ label: panel.x.name, value: (_, value) => number(value) }];
@@ -63,10 +73,10 @@ const charts = (() => {
       const many = line.noisy && line.y.length >= SMOOTH_FROM;
       const width = line.noisy ? (many ? 1 : 1.25) : 2;
       const dash = dashes[line.dash];
+      const points = { show: Boolean(line.mark) || line.y.length === 1, size: line.mark === "dot" ? 5 : 7, fill: stroke };
       tables.push([line.x, line.y]);
       series.push({
-        label: line.name, ink: stroke, stroke: many ? faint(stroke, 0.35) : stroke, width, dash, value: reading,
-        points: { show: Boolean(line.mark) || line.y.length === 1, size: line.mark === "dot" ? 5 : 7, fill: stroke },
+        label: line.name, ink: stroke, sign: { ink: stroke, width: many ? 2 : width, dash, points }, points, stroke: many ? faint(stroke, 0.35) : stroke, width, dash, value: reading,
       });
       if (many) {
         tables.push([line.x, smooth(line.y, Math.max(3, Math.floor(line.y.length / 50)))]);
@@ -167,7 +177,9 @@ const charts = (() => {
     return (plot, low, high) => {
       if (low === null || high === null) return [0, 1];
       const zoomed = state.zoomed;
-      const [least, most] = zoomed ? [low, high] : [Math.min(low, panel.y.low), panel.y.high];
+      // Learning rates come from 0 and go back to it: on a logarithmic axis they would take all the room.
+      const floor = state.log && panel.y.log && panel.y.name === "learning rate" ? panel.y.low : Math.min(low, panel.y.low);
+      const [least, most] = zoomed ? [low, high] : [floor, panel.y.high];
       if (!state.log) return spread(least, most > least ? most : least + 1, false);
       const positive = least > 0 ? least : Math.min(...plot.data.slice(1).flatMap((one) => one.filter((value) => value > 0)), most) || 1e-9;
       return spread(positive, Math.max(most, positive * 1.01), true);
@@ -242,7 +254,7 @@ const charts = (() => {
         { ...axis, grid: { stroke: line, width: 1 }, size: 40, gap: 5, splits: (_, i, low, high) => (state.log ? powers(low, high) : even(low, high)), values: (_, all) => all.map((value) => number(value)) },
       ],
       cursor: { y: false, hover: { prox: NEAR }, drag: { x: true, y: false, setScale: true }, sync: sync ? { key: sync } : undefined, points: { size: 7 } },
-      legend: { show: true, live: true, markers: { width: 0, fill: (plot, i) => plot.series[i].ink ?? ink } },
+      legend: { show: true, live: true, markers: { width: 0, fill: (plot, i) => (plot.series[i].sign ? sign(plot.series[i].sign) : plot.series[i].ink ?? ink) } },
       hooks: {
         draw: [annotate(panel, box)],
         // The running mean goes with its line, and the lower end of an interval with the upper one.

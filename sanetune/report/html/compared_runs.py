@@ -12,7 +12,7 @@ from sanetune import __version__, units
 from sanetune.curves.series import Curve
 from sanetune.errors import RunError, UserError
 from sanetune.gate.clearance_file import read_clearance
-from sanetune.report.curve_points import Points, evaluation_losses, grad_norms, last_step, training_losses
+from sanetune.report.curve_points import Points, drawable, evaluation_losses, grad_norms, last_step, training_losses
 from sanetune.report.experiment_text import loss_text
 from sanetune.report.html.assets import assets
 from sanetune.report.html.collect import settings_of
@@ -34,6 +34,8 @@ MOST = 6
 WIDTH, LEFT, RIGHT = 820, 52, 8
 LOG_FROM = 8.0
 """A picture whose highest loss is this many times its lowest has a logarithmic axis."""
+LRS_LOG_FROM = 10.0
+"""The same of the highest learning rates of the runs."""
 OWN = ("run.name", "run.output_dir", "check.unchecked")
 """Settings that differ between any two runs and say nothing."""
 
@@ -158,9 +160,9 @@ def losses_plot(runs: Sequence[ComparedRun]) -> Plot | None:
     norms = [Series(name, f"run{n}-train", grad_norms(curve)) for n, name, curve in curves]
     x = Axis(0, max(last_step(curve) for _, _, curve in curves), LEFT, WIDTH - RIGHT)
     plot, top = Plot("Losses, learning rates and gradient norms of all runs by step", WIDTH, 0), 14
+    axes = {"loss": _loss_axis, "learning rate": _lr_axis, "gradient norm": axis_from_zero}
     for name, series, height in (("loss", losses, 250), ("learning rate", lrs, 90), ("gradient norm", norms, 90)):
-        axis = axis_of if name == "loss" else axis_from_zero
-        y = axis(series, top + height, top, **({"log": _is_wide(series)} if name == "loss" else {}))
+        y = axes[name](series, top + height, top)
         if y is None:
             continue
         plot.scale(x, y, 3)
@@ -172,9 +174,19 @@ def losses_plot(runs: Sequence[ComparedRun]) -> Plot | None:
     return plot if plot.panels else None
 
 
-def _is_wide(series: Sequence[Series]) -> bool:
+def _loss_axis(series: Sequence[Series], start: float, end: float) -> Axis | None:
     values = [value for one in series for _, value in one.points if math.isfinite(value) and value > 0]
-    return bool(values) and max(values) > LOG_FROM * min(values)
+    return axis_of(series, start, end, log=bool(values) and max(values) > LOG_FROM * min(values))
+
+
+def _lr_axis(series: Sequence[Series], start: float, end: float) -> Axis | None:
+    """From 0; logarithmic where the highest learning rates differ so much that the lowest of them would be a line on 0.
+    It then ends below the lowest of them: what warm-up and decay go through would take all the room."""
+    highest = [max((value for _, value in one.points if drawable(value)), default=0.0) for one in series]
+    least, most = min((one for one in highest if one > 0), default=0.0), max(highest, default=0.0)
+    if most < LRS_LOG_FROM * least or least <= 0:
+        return axis_from_zero(series, start, end)
+    return Axis(least / LRS_LOG_FROM, 1.25 * most, start, end, log=True)
 
 
 def _lrs(curve: Curve) -> Points:

@@ -10,7 +10,8 @@ import pytest
 
 from sanetune.engine.answer import Answer
 from sanetune.errors import UserError
-from sanetune.report.html.compared_runs import MOST, page_of_runs
+from sanetune.report.html.compared_runs import MOST, ComparedRun, losses_plot, page_of_runs
+from sanetune.report.html.trained import run_view
 from sanetune.runs import Run
 from sanetune.workflows.comparing.stored import store
 from tests.report.html.test_page import Reader
@@ -92,6 +93,19 @@ def test_a_run_is_called_by_its_own_name_where_it_leaves_the_picture(tmp_path: P
     runs[1].metrics.write_text("".join([*lines[:-1], json.dumps(record) + "\n"]))
     text = Reader(page_of_runs(runs)).text
     assert "The picture of the loss ends below the highest of second, " in text and "Second" not in text
+
+
+@pytest.mark.parametrize(("lr", "log"), [(9e-4, False), (1e-3, True), (5e-2, True)])
+def test_learning_rates_that_differ_tenfold_are_all_more_than_a_line_on_zero(
+    tmp_path: Path, lr: float, log: bool
+) -> None:
+    view = [run_view(made(tmp_path / name, lr=one)) for name, one in (("a", 1e-4), ("b", lr))]
+    plot = losses_plot([ComparedRun(f"{n}", "", one, "") for n, one in enumerate(view)])
+    assert plot is not None
+    y = plot.panels[1].y
+    assert (plot.panels[1].y_name, y.log) == ("learning rate", log)
+    if log:
+        assert abs(y.at(1e-4) - y.start) > 0.2 * abs(y.end - y.start) and y.low < 1e-4 < lr < y.high
 
 
 def test_a_loss_that_is_not_of_the_end_says_its_step(tmp_path: Path) -> None:
