@@ -41,8 +41,8 @@ FIGURES = 8
 """Measured numbers of one finding that are shown."""
 LONGEST_FIGURE = 40
 """Characters of such a number; longer ones are not shown."""
-LABEL = 9
-"""Columns of the labels on the left."""
+LABEL, LONGEST_LABEL = 9, 32
+"""Columns of the labels on the left, at least, and at most: the names of validation sets are among them."""
 
 
 class Detail(Enum):
@@ -243,7 +243,7 @@ def _list(findings: list[Finding]) -> Table:
 
 def _rows(rows: Iterable[tuple[str, RenderableType]]) -> Table:
     table = Table.grid(padding=(0, 1))
-    table.add_column(style="dim", overflow="fold", min_width=LABEL, max_width=LABEL + 3)
+    table.add_column(style="dim", overflow="fold", min_width=LABEL, max_width=LONGEST_LABEL)
     table.add_column(overflow="fold")
     for name, text in rows:
         table.add_row(Text(escape_control(name, strict=True), overflow="fold"), text)

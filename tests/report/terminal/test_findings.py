@@ -117,11 +117,18 @@ def test_a_reason_that_skips_several_families_is_told_once() -> None:
 
 
 def test_a_long_name_in_the_heading_is_folded_and_stays_whole() -> None:
-    report = Report((), subject={"eval_yahma/alpaca-cleaned_loss": "1.5", "log": "x"})
+    name = "eval_owner-of-a-set/a-name-of-a-data-set_loss"
+    report = Report((), subject={name: "1.5", "log": "x"})
     output = io.StringIO()
     findings.show(report, Console(file=output, width=80))
-    heading = [line.split(" ")[0] for line in output.getvalue().splitlines()[:3]]
-    assert "".join(heading) == "eval_yahma/alpaca-cleaned_loss"
+    heading = [line.split(" ")[0] for line in output.getvalue().splitlines()[:2]]
+    assert "".join(heading) == name
+
+
+def test_the_names_of_validation_sets_in_the_heading_are_not_broken() -> None:
+    names = ("eval_shop_loss", "eval_stories_loss", "eval_yahma/alpaca-cleaned_loss")
+    lines = shown(Report([], subject=dict.fromkeys(names, "1.061 at its lowest"))).splitlines()
+    assert [line.split()[0] for line in lines[: len(names)]] == list(names)
 
 
 def test_quiet_is_the_last_line_alone() -> None:
