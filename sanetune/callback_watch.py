@@ -15,16 +15,15 @@ from transformers.trainer_callback import ExportableState
 from transformers.trainer_utils import SaveStrategy
 
 from sanetune.callback import caller_of
+from sanetune.curves.broken import broken_from
 from sanetune.curves.logs.entries import VALIDATION_LOSS, evaluation, set_evaluations
 from sanetune.curves.objective import objective_of
 from sanetune.curves.series import Curve, Evaluation, Point
-from sanetune.engine.own.ending import end
-from sanetune.engine.own.sampled_rows import UnknownOrderError, rows_of
+from sanetune.engine.own.ending import end, weights_are_numbers
 from sanetune.engine.tracker_texts import posting
 from sanetune.engine.tracker_thread import TrackerThread, finish
 from sanetune.engine.watched_steps import logged_point
 from sanetune.engine.watcher import Course, TrackerText
-from sanetune.evidence.step_rows import step_rows
 from sanetune.finding import REFUSING
 from sanetune.gate import watch as judging
 from sanetune.gate.overfit_answers import CHECK, answers_of_trainer
@@ -33,6 +32,7 @@ from sanetune.gate.trainer_advice import TrainerAdvice
 from sanetune.gate.trainer_curve import deciding_loss, facts_of
 from sanetune.gate.watch import EVERY, SOURCE, LiveFinding, course_of, live_checks
 from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport, tracker_text
+from sanetune.gate.watch_rows import measured_after_stop, name_rows
 from sanetune.gate.watch_sets import WatchedSets
 
 if TYPE_CHECKING:
@@ -147,6 +147,12 @@ class Watch(TrainerCallback, ExportableState):
                 raise before.again()
             self._report.findings = before.findings
             self._watch.restored([one for one in self.findings if not one.of])
+        if state.global_step and not weights_are_numbers(self._trainer):
+            damaged = WatchReport.damaged(state.global_step)
+            if self.mode == "stop":
+                raise damaged
+            if state.is_world_process_zero:
+                print(f"Watch: {damaged}", file=sys.stderr)
         if state.is_world_process_zero and (Path(args.output_dir) / REPORT).exists():
             self._write(args)  # what is there is of an earlier run, or of steps that are made again
         self._decides = deciding_loss(self._trainer, args)
@@ -165,6 +171,7 @@ class Watch(TrainerCallback, ExportableState):
         **kwargs: object,
     ) -> None:
         """Note the loss of the step on the device; read and judge some together."""
+        self._keep_sound(control)
         trainer = self._trainer
         total = getattr(trainer, "_tr_loss", None)
         if trainer is None or self._report.ended is not None or not isinstance(total, torch.Tensor):
@@ -184,6 +191,12 @@ class Watch(TrainerCallback, ExportableState):
         if ends:
             self._steps(self._open)
             self._open = []
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        """Save no weights that are no numbers."""
+        self._keep_sound(control)
 
     def on_log(
         self,
@@ -234,12 +247,22 @@ class Watch(TrainerCallback, ExportableState):
     def on_train_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        """Raise on all processes where the curve has ended the run."""
+        """Raise on all processes where the curve has ended the run; rows of losses that were no numbers are measured
+        with the checkpoint that is left."""
         finish(self._posts.values(), POST_SECONDS)
         ended = self._report.ended
         if ended is None or ended.course != Course.STOP.value:
             return
+        assert self._trainer is not None
+        if measured := measured_after_stop(self._report, self._trainer, self._loader):
+            self._write(args)
+            self._show_rows(measured)
         raise self._report.error(state.max_steps)
+
+    def _keep_sound(self, control: TrainerControl) -> None:
+        """Save no weights that are no numbers: rotation would delete the last sound checkpoint for them."""
+        if self.mode == "stop" and control.should_save and self._trainer is not None:
+            control.should_save = weights_are_numbers(self._trainer)
 
     # ---- judging ----
 
@@ -270,7 +293,7 @@ class Watch(TrainerCallback, ExportableState):
         if course is not Course.ON:
             checks = tuple(one.finding.check for one in found if one.finding.verdict in REFUSING)
             self._report.ended = Ended(trainer.state.global_step, course.value, checks)
-            kept = end(trainer, course, self._lowest)
+            kept = end(trainer, course, self._lowest, broken_from(self._watch.curve.last))
             self._report.ended = replace(self._report.ended, checkpoint=kept)
         if trainer.is_world_process_zero() and (found or course is not Course.ON):
             self._write(trainer.args)
@@ -294,11 +317,19 @@ class Watch(TrainerCallback, ExportableState):
             finding = replace(finding, answers=[one.to_json() for one in answers])
         finding = self._advice.rewritten(finding)
         entry = WatchFinding(replace(live, finding=replace(finding, answers=[])), answers=finding.answers)
-        self._name_rows(entry)
+        name_rows(entry, self._trainer, self._loader)
         self._report.findings.append(entry)
         console = Console(stderr=True, highlight=False)
         view.show(entry, console)
         self._post(tracker_text(entry), console)
+
+    def _show_rows(self, entries: Sequence[WatchFinding]) -> None:
+        from rich.console import Console
+
+        from sanetune.report.terminal import watch as view
+
+        for one in entries:
+            view.show_rows(one.rows, one.weights, one.live.at, Console(stderr=True, highlight=False))
 
     def _post(self, text: TrackerText, console: Console) -> None:
         """Give ``text`` to the trainer's trackers, each in a thread of its own: the first wait is a second at most."""
@@ -310,17 +341,3 @@ class Watch(TrainerCallback, ExportableState):
                 thread.call(post)
                 thread.wait(POST_SECONDS)
                 thread.inspect()
-
-    def _name_rows(self, entry: WatchFinding) -> None:
-        """Add the rows of the finding's step, measured with the model as it is now, or the reason why not."""
-        assert self._trainer is not None
-        if entry.live.at is None:
-            return
-        try:
-            numbers = rows_of(self._trainer, self._loader, entry.live.at)
-        except UnknownOrderError as error:
-            entry.reason = str(error)
-            return
-        found = step_rows(self._trainer, self._loader, numbers)
-        entry.rows = [row.to_json() for row in found.rows]
-        entry.weights, entry.reason = found.measured_with, found.reason

@@ -273,16 +273,16 @@ def spike_of(folder: Path) -> dict[str, Any]:
 def test_each_row_of_a_spike_has_its_own_loss_and_gradient_norm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sanetune import callback_watch
+    from sanetune.gate import watch_rows
 
     kept: list[tuple[int, dict[str, torch.Tensor]]] = []
-    usual = callback_watch.step_rows
+    usual = watch_rows.step_rows
 
-    def noted(made: Trainer, loader: Any, numbers: list[int]) -> Any:
+    def noted(made: Trainer, loader: Any, numbers: list[int], weights: str) -> Any:
         kept.append((made.state.global_step, {name: one.clone() for name, one in made.model.state_dict().items()}))
-        return usual(made, loader, numbers)
+        return usual(made, loader, numbers, weights)
 
-    monkeypatch.setattr(callback_watch, "step_rows", noted)
+    monkeypatch.setattr(watch_rows, "step_rows", noted)
     made = spiking(tmp_path, sanetune.Watch(ignore=["curve-start-high"]))
     made.train()
     spike = spike_of(tmp_path)

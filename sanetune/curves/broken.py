@@ -31,6 +31,20 @@ def guilty_step(points: Sequence[Point], first: int, skipped: Container[int] = (
     return step
 
 
+def broken_from(points: Sequence[Point]) -> int | None:
+    """Return the first step of those at the end whose losses or gradient norms are no numbers; None: there are none.
+
+    >>> broken_from([Point(1, math.nan), Point(2, 2.0), Point(3, 2.0, grad_norm=math.nan), Point(4, math.nan)])
+    3
+    """
+    broken = None
+    for point in reversed(points):
+        if is_number(point.loss) and not _breaks(point):
+            break
+        broken = point.step
+    return broken
+
+
 def sound_until(curve: Curve) -> int | None:
     """Return the last step after which the weights are known to be numbers; None for a run that does not end with
     losses that are none.

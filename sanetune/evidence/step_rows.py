@@ -44,7 +44,7 @@ class StepRows:
     reason: str = ""
 
 
-def step_rows(trainer: Trainer, loader: DataLoader[Any] | None, numbers: Sequence[int]) -> StepRows:
+def step_rows(trainer: Trainer, loader: DataLoader[Any] | None, numbers: Sequence[int], weights: str = "") -> StepRows:
     """Return the rows ``numbers`` of the training data of ``trainer``, decoded, and measured where that can be done.
 
     Nothing that the user's own code raises while they are read or measured gets out: the run goes on without them.
@@ -53,6 +53,7 @@ def step_rows(trainer: Trainer, loader: DataLoader[Any] | None, numbers: Sequenc
         trainer: Somebody's own, between two of its steps.
         loader: Its training dataloader, as its callbacks get it.
         numbers: Of its data set, as :func:`sanetune.engine.own.sampled_rows.rows_of` gives them.
+        weights: Those that the model has, in words; empty: those after its last step.
     """
     from sanetune.engine.own.kept import kept_forward
 
@@ -70,7 +71,8 @@ def step_rows(trainer: Trainer, loader: DataLoader[Any] | None, numbers: Sequenc
     if not any(row.loss is not None and math.isfinite(row.loss) for row in rows):
         return StepRows(named, reason=NO_NUMBERS)
     own = OWN_LOSS if has_own_loss(trainer) else ""
-    return StepRows(ranked(rows), f"the weights after step {trainer.state.global_step:,}{own}")
+    weights = weights or f"the weights after step {trainer.state.global_step:,}"
+    return StepRows(ranked(rows), weights + own)
 
 
 def _batches(loader: DataLoader[Any] | None, numbers: Sequence[int]) -> list[dict[str, Any]]:

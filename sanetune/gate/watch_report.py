@@ -23,7 +23,8 @@ class Ended:
         step: Optimizer steps done.
         course: ``stop`` or ``turn``.
         checks: Names of the checks that ended it.
-        checkpoint: Step of the checkpoint that it was left with; None: there was none.
+        checkpoint: Step of the checkpoint that it was left with: that of the stop, or where its weights were no numbers
+            the last before whose weights are; None: there was none.
     """
 
     step: int
@@ -38,6 +39,15 @@ class Ended:
             "no checkpoint is left" if self.checkpoint is None else f"its model is that of checkpoint-{self.checkpoint}"
         )
         return f"The watch has ended this run after step {self.step:,} ({', '.join(self.checks)}): {left}."
+
+    @property
+    def left(self) -> str:
+        """What the checkpoint is that a stop has left."""
+        if self.checkpoint is None:
+            return "no checkpoint whose weights are numbers is left"
+        if self.checkpoint < self.step:
+            return f"checkpoint-{self.checkpoint} is the last whose weights are numbers"
+        return f"checkpoint-{self.checkpoint} is the state after the fault, not one to keep"
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Ended:
@@ -127,14 +137,13 @@ class WatchReport:
         bad = {one.live.finding.check: one.live.finding for one in self.findings}
         bad = {name: one for name, one in bad.items() if name in ended.checks}
         listed = "\n".join(f"  {name}: {one.message}" for name, one in bad.items())
-        left = "no checkpoint" if ended.checkpoint is None else f"checkpoint-{ended.checkpoint}"
         how = f"the watch has stopped this run after step {ended.step:,}"
         rationale = "Each of these makes the rest of the run not worth its cost."
         if ended.step >= steps:
             how = f"the watch has found at the end of this run, after step {ended.step:,}, what a run is stopped for"
             rationale = "Each of these says that the model is not what it was trained to be."
         return GateError(
-            f"{how} ({left} is left):\n{listed or '  the main process has printed what it found'}",
+            f"{how} ({ended.left}):\n{listed or '  the main process has printed what it found'}",
             rationale,
             " ".join(dict.fromkeys(one.remedy for one in bad.values())),
         )
@@ -150,6 +159,16 @@ class WatchReport:
             "It would go on into the same fault.",
             "Correct the cause and begin anew, go on from an earlier checkpoint, or go on all the same with"
             " sanetune.Watch('warn').",
+        )
+
+    @staticmethod
+    def damaged(step: int) -> GateError:
+        """What a run is refused with whose checkpoint of ``step`` has weights that are no numbers."""
+        return GateError(
+            f"the weights of the checkpoint of step {step:,}, where this run would go on, are NaN or infinite",
+            "No step makes numbers of them again.",
+            "Go on from an earlier checkpoint (`sanetune diagnose` on the output folder names the one to keep), or"
+            " begin anew.",
         )
 
     def to_json(self) -> dict[str, Any]:
