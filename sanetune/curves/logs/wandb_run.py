@@ -34,9 +34,11 @@ FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
 
 def files(path: Path) -> list[Path]:
     """The files of W&B runs in ``path`` and one or two folders below (``wandb/offline-run-DATE-ID/run-ID.wandb``); each
-    once, though W&B links the latest."""
+    once, though W&B links the latest, which may be ``path`` itself (``wandb/latest-run``)."""
     found = [file for pattern in ("*.wandb", "*/*.wandb", "*/*/*.wandb") for file in sorted(path.glob(pattern))]
-    return sorted({file.resolve(): file for file in found if not file.parent.is_symlink()}.values())
+    return sorted(
+        {file.resolve(): file for file in found if file.parent == path or not file.parent.is_symlink()}.values()
+    )
 
 
 def read(path: Path) -> Log:

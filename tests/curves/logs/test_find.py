@@ -87,6 +87,12 @@ def test_every_tracker_of_a_run_gives_the_curve_that_the_trainer_logged(trained:
         assert curve.finished and curve.total_steps == 12
 
 
+def test_the_latest_run_that_wandb_links_is_read_where_it_is_given_itself(trained: Path) -> None:
+    latest = trained / "wandb/latest-run"
+    assert latest.is_symlink()
+    assert losses(only(latest).curve()) == losses(only(trained / "wandb").curve())
+
+
 def test_the_printed_output_gives_the_same_losses_with_the_digits_that_it_has(trained: Path) -> None:
     log = only(trained / "train.log")
     assert log.kind.startswith("printed output") and not log.notes
