@@ -15,6 +15,7 @@ from sanetune.curves.logs.log import Log
 from sanetune.curves.logs.metrics import is_ours
 from sanetune.curves.logs.tensorboard_events import KIND as TENSORBOARD
 from sanetune.curves.logs.trainer_state import KIND as TRAINER_STATE
+from sanetune.curves.logs.wandb_run import KIND as WANDB
 from sanetune.curves.series import Curve
 from sanetune.data.model_files import read_config
 from sanetune.errors import RunError, UserError
@@ -25,6 +26,8 @@ from sanetune.runs import Run
 
 WITHIN = ("checkpoints", "tensorboard")
 """Folders in that of a run which hold logs of it."""
+TRACKERS = {TENSORBOARD: "runs", WANDB: "wandb"}
+"""Kinds of logs that lie two folders below that of a run, and the name of the folder between."""
 CLIPPED_AT = 1.0
 """Gradient norm at which a trainer clips where its configuration does not say."""
 
@@ -34,7 +37,7 @@ def with_facts(curve: Curve, log: Log) -> Curve:
     the model and, of our own run, the peak and warm-up of the learning rate and the norm at which it clips."""
     home = _home(log)
     facts = _planned(Run(home), curve.total_steps)
-    if facts or log.kind == TRAINER_STATE:
+    if facts or log.kind == TRAINER_STATE or (log.kind in TRACKERS and _is_trainers(home)):
         names = [str(facts.pop("model"))] if facts else []
         folders = [*(Path(one).expanduser() for one in names), home / "model", home, *reversed(checkpoints(home))]
         facts["vocab_size"] = next(filter(None, map(_vocabulary, folders)), None)
@@ -113,11 +116,16 @@ def _rank(one: WatchFinding) -> int:
 
 
 def _home(log: Log) -> Path:
-    """The folder that the log belongs to. TensorBoard's is ``runs/DATE_HOST`` in that of a Trainer, which is told by
-    the report of the watch: ``runs/NAME`` may be the folder of a run itself."""
+    """The folder that the log belongs to. TensorBoard's is ``runs/DATE_HOST`` in that of a Trainer, and W&B's
+    ``wandb/RUN``, which is told by what a Trainer leaves: ``runs/NAME`` may be the folder of a run itself."""
     home = log.path if log.path.is_dir() else log.path.parent
     while home.name.startswith("checkpoint-") or home.name in WITHIN:
         home = home.parent
     above = home.parent.parent
-    within = log.kind == TENSORBOARD and home.parent.name == "runs" and not Run(home).watch.is_file()
-    return above if within and Run(above).watch.is_file() else home
+    within = home.parent.name == TRACKERS.get(log.kind) and not _is_trainers(home)
+    return above if within and _is_trainers(above) else home
+
+
+def _is_trainers(folder: Path) -> bool:
+    """Whether a Trainer has written its checkpoints into a folder, or our watch its report."""
+    return Run(folder).watch.is_file() or any(folder.glob("checkpoint-*/trainer_state.json"))

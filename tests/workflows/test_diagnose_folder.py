@@ -196,3 +196,18 @@ def test_the_start_of_a_trainers_run_is_judged_by_the_vocabulary_of_its_checkpoi
     (tmp_path / "log.csv").write_text("step,loss\n" + "".join(f"{step},{3 - step / 9}\n" for step in range(1, 9)))
     (tmp_path / "config.json").write_text('{"vocab_size": 7}')
     assert curve_of(tmp_path / "log.csv").vocab_size is None  # a file of any origin, beside any model
+
+
+@pytest.mark.parametrize("has_watch", [False, True])
+def test_tensorboard_in_a_trainers_folder_knows_the_vocabulary_of_its_checkpoints(
+    tmp_path: Path, has_watch: bool
+) -> None:
+    checkpoint = state(tmp_path / "checkpoint-70", STOPPED, max_steps=70)
+    (checkpoint / "config.json").write_text(json.dumps({"vocab_size": 2048}))
+    if has_watch:
+        (tmp_path / "watch.json").write_text(json.dumps(WatchReport("warn", []).to_json()))
+    with SummaryWriter(tmp_path / "runs" / "Dec01_host") as writer:
+        for one in STOPPED[:-1]:
+            writer.add_scalar("train/loss", one["loss"], one["step"])
+    found = only(tmp_path / "runs")
+    assert "guessing among 2,048 tokens" in found.report["curve-start-high"].message
