@@ -36,6 +36,8 @@ BAR = re.compile(r"\|\s*(\d{1,9})/(\d{1,9})\s*\[")
 """What a bar of tqdm has done, and in all."""
 PHASE = re.compile(r"\b(Iter|Epoch)\((\w+)\)\s*\[\s*(\d+)(?:\s*/\s*(\d+))?\](?:\s*\[\s*(\d+)\s*/\s*(\d+)\])?")
 """How mmengine says where it is: ``Iter(train) [ 10/720]``, ``Epoch(train) [1][200/735]``."""
+OURS = re.compile(r"\bstep +\d+/\d+  epoch [\d.]+  (?:validation )?loss \S")
+"""Begins a line of `sanetune train`, whose ``norm`` is that of the gradient; another program's may be any."""
 BARE = re.compile(
     rf"^[ \t]*(\d{{1,9}})[ \t]+({'|'.join(sorted(TRAINING_WORDS | VALIDATION_WORDS))})[ \t]+({VALUE})[ \t]*$",
     re.M | re.I,
@@ -173,6 +175,7 @@ def _line(text: str, of_validation: bool) -> _Line | None:
         is_validation |= phase[2].lower() in VALIDATION_WORDS
         _set_phase(line, phase)
         text = text[phase.end() :]
+    ours = OURS.search(text) is not None
     for words, value, of in _pairs(text):
         name = _loss_of(words, is_after_loss)
         is_after_loss = bool(name)
@@ -181,7 +184,7 @@ def _line(text: str, of_validation: bool) -> _Line | None:
         elif words in STEP_WORDS and 0 <= value < MOST_STEPS and value.is_integer():
             line.places.setdefault(STEP_WORDS.index(words), int(value))
             line.total = of or line.total
-        elif other := _other_of(words):
+        elif other := _other_of(words, ours):
             line.others.setdefault(other, value)
         elif words in TOTAL_WORDS and 0 < value < MOST_STEPS and value.is_integer():
             line.total = int(value)
@@ -241,11 +244,11 @@ def _loss_of(words: set[str], after_loss: bool) -> str:
     return VALIDATION_LOSS if is_validation else "loss"
 
 
-def _other_of(words: set[str]) -> str:
+def _other_of(words: set[str], ours: bool) -> str:
     known = words - TRAINING_WORDS
     if known in ({"lr"}, {"learning", "rate"}):
         return "learning_rate"
-    if known in ({"grad", "norm"}, {"gradient", "norm"}, {"gnorm"}):
+    if known in ({"grad", "norm"}, {"gradient", "norm"}, {"gnorm"}) or (ours and known == {"norm"}):
         return "grad_norm"
     return "epoch" if known in ({"epoch"}, {"ep"}) else ""
 

@@ -204,3 +204,14 @@ def test_no_text_stops_the_reader(text: str) -> None:
 def test_a_long_line_costs_little(tmp_path: Path) -> None:
     (tmp_path / "a.log").write_text("loss " + "a b " * 200_000 + "\n" + "step 1: loss 2.0\n" * 3)
     assert logs(tmp_path / "a.log")
+
+
+@pytest.mark.parametrize(("line", "norm"), [
+    ("step {step:>2}/40  epoch 0.51  loss {loss}  lr 7.7e-05  norm 2.52  232 tok/s  19 s left", 2.52),
+    ("step {step}: loss {loss}, norm 2.52", None),
+])  # fmt: skip
+def test_the_norm_that_sanetune_prints_is_the_gradients_and_a_bare_one_of_others_is_unknown(
+    tmp_path: Path, line: str, norm: float | None
+) -> None:
+    log = printed(tmp_path, "\n".join(line.format(step=step, loss=3 - step / 20) for step in range(1, 40)))
+    assert {point.grad_norm for point in log.curve().points} == {norm}
