@@ -120,6 +120,10 @@ def _in_folder(folder: Path) -> list[Log]:
         [one for one in some if not any(one[1].is_relative_to(run) for run in runs)] for some in _trackers(folder)
     ]
     alone = [some[0] for some in trackers if len(some) == 1] if states or not runs else []
+    starts = [path for _, path in trackers[0] if path.parent == folder / "runs"] if states else []
+    if len(starts) > 1:
+        # Each start of a Trainer has a folder runs/DATE_HOST of its own.
+        alone.append((lambda _: tensorboard_events.read_starts(starts), folder / "runs"))
     if found := _furthest([*states, *alone]):
         return [found]
     several = {path: reader for some in trackers for reader, path in some}

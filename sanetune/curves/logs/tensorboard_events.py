@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sanetune.curves.logs.entries import Entry, whole_number
 from sanetune.curves.logs.log import Log, checked_size
 from sanetune.curves.logs.planned import with_plan
 from sanetune.errors import DataError, Place
@@ -40,6 +42,42 @@ def read(path: Path) -> Log:
     for tag, step, value in _scalars(events):
         steps.setdefault(step, {"step": step})[tag] = value
     return with_plan(Log.of(path, KIND, [steps[step] for step in sorted(steps)]), _arguments(events))
+
+
+def read_starts(starts: Sequence[Path]) -> Log:
+    """The log of a run that was started several times, each with a folder of events: what a later start logged again
+    replaces what an earlier one had logged. A start that logged no loss is left out.
+
+    Args:
+        starts: The folders, in any order.
+
+    Raises:
+        DataError: None holds a loss.
+    """
+    made: list[Log] = []
+    error: DataError | None = None
+    for start in sorted(starts, key=_began):
+        try:
+            made.append(read(start))
+        except DataError as failed:
+            error = error or failed
+    if not made and error is not None:
+        raise error
+    entries: list[Entry] = []
+    for log in made:
+        first = min(_step(entry) for entry in log.entries)
+        entries = [*(entry for entry in entries if _step(entry) < first), *log.entries]
+    return replace(made[-1], entries=entries)
+
+
+def _step(entry: Entry) -> int:
+    return whole_number(entry.get("step")) or 0
+
+
+def _began(folder: Path) -> tuple[str, str]:
+    """When the first file of a folder was begun, in seconds since 1970, which its name has, and that name."""
+    name = min(file.name for file in folder.glob(PATTERN))
+    return name.split(".")[3].zfill(20), name
 
 
 def _events(path: Path) -> EventAccumulator:

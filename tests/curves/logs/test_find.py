@@ -148,6 +148,24 @@ def test_a_folder_with_several_runs_gives_one_log_each(tmp_path: Path) -> None:
     assert [evaluated(log.curve()) for log in found] == [[(1, 1.0)], [(1, 1.5)]]
 
 
+@pytest.mark.parametrize("second", [7, 1])
+def test_the_event_folders_of_two_starts_are_one_run_that_a_resume_has_taken_on(tmp_path: Path, second: int) -> None:
+    from torch.utils.tensorboard import SummaryWriter
+
+    (tmp_path / "checkpoint-6").mkdir()
+    history = [{"step": step, "loss": 1.0} for step in range(1, 7)]
+    (tmp_path / "checkpoint-6/trainer_state.json").write_text(json.dumps({"log_history": history}))
+    for name, steps, loss in (("Dec01_b", range(1, 10), 1.0), ("Dec01_a", range(second, 13), 2.0)):
+        with contextlib.closing(SummaryWriter(str(tmp_path / "runs" / name))) as writer:
+            for step in steps:
+                writer.add_scalar("train/loss", loss, step)
+        for file in (tmp_path / "runs" / name).iterdir():  # as if it had begun a second later
+            began = str(1_700_000_000 + (name == "Dec01_a"))
+            file.rename(file.with_name(re.sub(r"tfevents\.\d+", f"tfevents.{began}", file.name)))
+    expected = [(step, 1.0) for step in range(1, second)] + [(step, 2.0) for step in range(second, 13)]
+    assert losses(only(tmp_path).curve()) == expected
+
+
 def test_of_several_runs_in_a_folder_one_that_cannot_be_read_is_named_and_the_others_are_read(tmp_path: Path) -> None:
     from torch.utils.tensorboard import SummaryWriter
 
