@@ -7,10 +7,12 @@ than a model has that knows how frequent each token is and nothing else. A valid
 less its standard error. Where one before the first training record is below both, two of the first three training
 losses have to be above: one may have a bad row. A training loss counts less what such losses scatter by, unless it is
 the mean of five or more steps in which the loss fell, and the mean of the first two to sixteen less its standard error:
-a loss that falls began no lower. No first batch counts as more than three times as hard as the others. If the
-vocabulary is not known, the smallest and the largest in common use count (8,000 and 262,144 tokens). A run from random
-weights, which its path, its output or `--from-scratch` says, may begin at the largest of these. The check is skipped
-where all losses are above ten times that of guessing: it is another loss, or a sum.
+a loss that falls began no lower. A mean is no start where the first half of it is below guessing and the whole more
+than 1.3 times that: the model began well, and the loss has risen since. No first batch counts as more than three times
+as hard as the others. If the vocabulary is not known, the smallest and the largest in common use count (8,000 and
+262,144 tokens). A run from random weights, which its path, its output or `--from-scratch` says, may begin at the
+largest of these. The check is skipped where all losses are above ten times that of guessing: it is another loss, or a
+sum.
 
 ## Why is this bad?
 A model that does worse than guessing has no use for what it knows here. A steep curve then looks like success.
@@ -56,7 +58,7 @@ from typing import TYPE_CHECKING
 
 from sanetune.checks.base import Limit, Limits, NotApplicableError
 from sanetune.checks.curve._applies import needs_token_loss
-from sanetune.curves.changes import START_SHARE, finite, last_step, points_of
+from sanetune.curves.changes import SHOT_UP, START_SHARE, finite, last_step, points_of
 from sanetune.curves.paired import PairedDifference
 from sanetune.curves.robust import relative_noise
 from sanetune.curves.scale import LARGEST_VOCABULARY, times_validation
@@ -67,7 +69,7 @@ if TYPE_CHECKING:
 
 FIX = "none"
 LIVE = "whole"
-VERSION = 12
+VERSION = 13
 
 LIMITS = {
     "warn": Limit(1.0, "guessing among all tokens alike costs ln(vocabulary)"),
@@ -130,7 +132,7 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
     before = evaluated is not None and (not points or evaluated.step <= points[0].step)
     sure, sure_mean = (limits["beside" if before and least_by_rows < most else name] for name in ("sure", "sure_mean"))
     losses = [point.loss / (times or 1.0) for point in points]
-    trained = _trained(losses, 0.0 if _is_mean(points, limits) else sure, sure_mean)
+    trained = _trained(losses, most, 0.0 if _is_mean(points, limits) else sure, sure_mean)
     if before and evaluated and evaluated.loss < most and _is_single(points, times, most):
         trained = NOTHING_KNOWN
     by_rows = least_by_rows >= trained.known
@@ -207,16 +209,18 @@ def _is_mean(points: Sequence[Point], limits: Limits) -> bool:
     return falls and relative_noise([point.loss for point in points[1:NEIGHBOURS]]) <= limits["mean_scatter"]
 
 
-def _trained(losses: Sequence[float], sure: float, sure_mean: float) -> _Start:
-    """The mean of first training losses whose lower bound is highest. A record may itself be a mean over many steps:
-    at most too low, which is the careful side."""
+def _trained(losses: Sequence[float], most: float, sure: float, sure_mean: float) -> _Start:
+    """The mean of first training losses whose lower bound is highest, without those that rise from below ``most``. A
+    record may itself be a mean over many steps: at most too low, which is the careful side."""
     if not losses:
         return NOTHING_KNOWN
     scatter = _scatter(losses[:NEIGHBOURS])
     found = [_Start(losses[0], losses[0] * max(math.exp(-sure * scatter), 1 / HARDEST))]
     for count in MEANS:
         mean = statistics.fmean(losses[:count])
-        if count <= len(losses) and losses[0] >= OWN * mean:
+        before = statistics.fmean(losses[: count // 2])
+        risen = before < most and mean > SHOT_UP * before
+        if count <= len(losses) and losses[0] >= OWN * mean and not risen:
             found.append(_Start(mean, mean * math.exp(-sure_mean * scatter / math.sqrt(count)), count))
     return max(found, key=lambda one: one.known)
 

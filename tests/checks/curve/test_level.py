@@ -261,3 +261,10 @@ def test_a_log_of_two_decimals_prints_a_small_loss_as_zero() -> None:
     assert "zero-loss" not in bad(Curve(points(memorised), source="log"))
     empty = [1.42, 0.61, 1.2, 1.08, 0.0, 1.03, 0.98, 0.0, 1.13, 1.01, 0.0, 0.92, 1.02, 0.0, 1.01, 0.83]
     assert bad(Curve(points(empty), source="log"))["zero-loss"] == "fail"
+
+
+def test_a_loss_that_rises_from_below_guessing_is_no_high_start() -> None:
+    # A learning rate a hundred times too high: the base is sound, and its tokens and labels are.
+    risen = [6.24, 5.90, 11.09, 11.95, 13, 15, 21.6, 23, 22, 20, 17, 14, 12, 11, 11, 10.9, 10.8]
+    assert "start-high" not in bad(Curve(points(risen), source="log", vocab_size=2048))
+    assert "start-high" in bad(Curve(points([11.2, 10.9, *risen[2:]]), source="log", vocab_size=2048))
