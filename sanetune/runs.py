@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sanetune import atomic
+from sanetune import atomic, run_lock
 from sanetune.commands import command
 from sanetune.errors import Place, RunError
 from sanetune.links import outward_links
@@ -244,10 +244,11 @@ class Run:
         except OSError:  # reported when the folder is written to
             return []
         run = names & {*_OF_RUNS, *_OWN_FOLDERS}
-        return [] if run else sorted(names - {*_KEPT})
+        return [] if run else sorted(names - {*_KEPT, run_lock.NAME})
 
     def check_free(self, *, overwrite: bool = False) -> None:
-        """Raise :class:`RunError` when the folder holds something that starting anew would lose."""
+        """Raise :class:`RunError` when another process trains in the folder, or starting anew would lose something."""
+        run_lock.refuse_second(self.path)  # first: neither resuming nor deleting may be advised then
         if strangers := self.strangers:
             raise RunError(
                 f"{self.path} is not empty and not a run folder: it holds {', '.join(strangers[:3])}.",

@@ -29,7 +29,7 @@ LAYERS = (
     ),
     ("config",),
     ("data",),
-    ("runs", "run_missing", "curves"),
+    ("runs", "run_lock", "run_missing", "curves"),
     ("engine",),
     ("serving",),
     ("planning", "importers"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sanetune.errors import RunError, UserError
 from sanetune.events import Event, RunFinished, RunStarted, RunStopped
+from sanetune.run_lock import is_alive
 from sanetune.text import one_line
 from sanetune.typed_json import from_json, to_json
 
@@ -20,8 +21,6 @@ Phase = Literal["running", "finished", "stopped", "interrupted", "failed"]
 
 LONGEST = 400
 """Characters of the reason that is kept."""
-SAME = 2.0
-"""Seconds by which two readings of a process's start may differ: its clock ticks, and the machine's may be set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +50,7 @@ class RunState:
     @property
     def is_alive(self) -> bool | None:
         """Whether its process is still there; None: another machine would have to be asked."""
-        import psutil
-
-        if self.host != platform.node():
-            return None
-        try:
-            began: float = psutil.Process(self.process).create_time()
-            return abs(began - self.process_began) < SAME
-        except (psutil.Error, ValueError, OverflowError):
-            return False
+        return is_alive(self.process, self.process_began, self.host)
 
 
 class StateFile:

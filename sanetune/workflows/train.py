@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sanetune.atomic import write_text
@@ -13,6 +15,7 @@ from sanetune.data.prepare import Prepared, prepare
 from sanetune.events import Note, Publish, RunFinished, RunStarted, RunStopped, silent, to_all
 from sanetune.finding import GateError
 from sanetune.planning.plan import Plan, plan
+from sanetune.run_lock import locked, refuse_second
 from sanetune.runs import Run
 from sanetune.workflows.run_state import StateFile
 
@@ -72,6 +75,9 @@ def train(
         publish: Gets all events, on the main process.
         gate: Clears the run before it starts; None: nothing is asked, and the run has no clearance.
         hooks: Functions of the user's own in the loop.
+
+    Raises:
+        RunError: Another process is training in the run's folder.
     """
     from sanetune.engine.distributed import processes
 
@@ -82,17 +88,19 @@ def train(
     prepared, planned = _planned(config, publish, devices=state.num_processes, resume=resume)
     clearance = gate(planned, prepared, publish) if gate is not None else None
     assert planned.config.run.output_dir is not None
-    folder = planned.config.run.output_dir
-    run = Run.create(folder, resume=resume) if main else Run(folder)
-    clearance = _store(run, clearance) if main else clearance
-    publish(RunStarted(run, planned, prepared, clearance))
-    try:
-        outcome, comparison = _Fit(planned, prepared, run, clearance, publish, main, resume).fit(hooks)
-    except BaseException as error:
-        publish(RunStopped(run, error))
-        raise
-    result = Trained(run, planned, outcome, comparison, clearance)
-    publish(RunFinished(result))
+    run = Run(planned.config.run.output_dir)
+    with locked(run.path) if main else nullcontext():
+        if main:
+            Run.create(run.path, resume=resume)
+            clearance = _store(run, clearance)
+        publish(RunStarted(run, planned, prepared, clearance))
+        try:
+            outcome, comparison = _Fit(planned, prepared, run, clearance, publish, main, resume).fit(hooks)
+        except BaseException as error:
+            publish(RunStopped(run, error))
+            raise
+        result = Trained(run, planned, outcome, comparison, clearance)
+        publish(RunFinished(result))
     return result
 
 
@@ -105,6 +113,8 @@ def _planned(config: Config, publish: Publish, *, devices: int, resume: bool) ->
     from sanetune.workflows.resume import require_resumable, require_unfinished
     from sanetune.workflows.together import require_all_devices
 
+    if config.run.output_dir is not None:
+        refuse_second(Path(config.run.output_dir))  # all processes of a launch ask before the main one of them holds it
     if resume and config.run.output_dir is not None:
         for skipped in require_resumable(Run(config.run.output_dir), config).notes:
             publish(Note(skipped))

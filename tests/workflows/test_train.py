@@ -10,12 +10,13 @@ import pytest
 from sanetune.config.load import load
 from sanetune.config.schema import Config
 from sanetune.demo import MODEL, TRAIN
-from sanetune.errors import ConfigError
+from sanetune.errors import ConfigError, RunError
 from sanetune.events import Event, RecordLogged, RunFinished, RunStopped, StepFinished, to_all
 from sanetune.report import plots
 from sanetune.report.lowest import lowest_evaluation
 from sanetune.report.run_files import RunFiles
 from sanetune.workflows.train import train
+from tests.test_run_lock import another
 
 pytestmark = pytest.mark.usefixtures("one_thread", "short_answers")
 
@@ -89,3 +90,14 @@ def test_a_tracker_without_its_package_is_refused_before_a_row_is_read(config: C
     with pytest.raises(ConfigError, match="clearml is not installed"):
         train(missing, publish=events.append)
     assert not events
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_run_in_which_another_process_trains_is_refused_before_its_rows_are_prepared(
+    config: Config, resume: bool
+) -> None:
+    assert config.run.output_dir is not None
+    events: list[Event] = []
+    with another(config.run.output_dir) as first, pytest.raises(RunError, match=f"Process {first.pid}") as caught:
+        train(config, resume=resume, publish=events.append)
+    assert not events and "--resume" not in str(caught.value)
