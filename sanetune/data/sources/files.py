@@ -17,8 +17,6 @@ from sanetune.text import did_you_mean, listing, quote
 
 READERS = {
     "json": jsontext.read_values,
-    "csv": tables.read_csv,
-    "tsv": tables.read_csv,
     "parquet": tables.read_parquet,
     "arrow": tables.read_arrow,
 }
@@ -29,8 +27,8 @@ def read_file(path: Path, on_bad: OnBadRow | None = None) -> Iterator[Row]:
 
     Args:
         path: A file of a kind that :func:`sanetune.data.sources.row.kind_of` knows.
-        on_bad: Called for broken lines of JSON Lines, which are left out. A file of another kind that is broken
-            somewhere cannot be read beyond that place, and raises.
+        on_bad: Called for broken lines of JSON Lines and broken rows of CSV and TSV, which are left out. A file of
+            another kind that is broken somewhere cannot be read beyond that place, and raises.
 
     Raises:
         DataError: The file or a row cannot be read; the error has the place of what is wrong.
@@ -41,20 +39,22 @@ def read_file(path: Path, on_bad: OnBadRow | None = None) -> Iterator[Row]:
             yield from jsonlines.read_lines(path, on_bad)
         elif kind == "lines":
             yield from jsontext.read_values(path, single_row=True)
+        elif kind in ("csv", "tsv"):
+            yield from tables.read_csv(path, on_bad)
         else:
             yield from READERS[kind](path)
 
 
 def count_rows(path: Path) -> int:
     """Return the number of rows that :func:`read_file` would yield; of JSON Lines only lines are counted, of Parquet
-    the footer is read."""
+    the footer is read. Broken rows of CSV and TSV are not counted: whoever reads the file reports them."""
     kind = _known(path)
     with _errors_of(path):
         if kind in ("json", "lines") and jsonlines.is_lines(path):
             return jsonlines.count_lines(path)
         if kind == "parquet":
             return tables.count_parquet(path)
-        return sum(1 for _ in read_file(path))
+        return sum(1 for _ in read_file(path, lambda error: None))
 
 
 def missing(path: Path) -> DataError:

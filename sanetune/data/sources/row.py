@@ -149,10 +149,13 @@ def broken(path: Path, problems: list[tuple[int, int, str]], count: int, total: 
     """
     more = f"\n  … and {count - len(problems):,} more" if count > len(problems) else ""
     shown = "\n".join(f"  line {line}: {words}" for line, _, words in problems)
+    remedy = f"Correct or delete these lines. {without_bad_rows()}"
+    if count == total:  # without them there would be nothing
+        remedy = f"Correct these lines: none of the file's {total:,} is left without them."
     return DataError(
         f"{count:,} of {total:,} {units} cannot be read:\n{shown}{more}",
         "A row that is skipped would be missing from the training data without anyone noticing.",
-        f"Correct or delete these lines. {without_bad_rows()}",
+        remedy,
         Place(path, line=problems[0][0], row=problems[0][1]),
     )
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from sanetune.data.sources.row import ROW_LIMIT, Row, broken, kind_of, no_rows, not_utf8, too_long
+from sanetune import units
+from sanetune.data.sources.row import ROW_LIMIT, OnBadRow, Row, broken, kind_of, no_rows, not_utf8, too_long
 from sanetune.data.sources.text_file import open_text
 from sanetune.errors import DataError, Place
 from sanetune.text import listing, quote
@@ -23,11 +24,19 @@ BATCH = 512
 SHOWN = 3
 """Broken rows that a message lists."""
 
+END = "unexpected end of data"
+"""What Python's reader says where the file ends inside of a quoted cell."""
 
-def read_csv(path: Path) -> Iterator[Row]:
+
+def read_csv(path: Path, on_bad: OnBadRow | None = None) -> Iterator[Row]:
     """Yield the rows under the header line.
 
     The separator is a tab for .tsv, else the one of , ; tab | that the header has most of.
+
+    Args:
+        path: The file.
+        on_bad: Called with the error of each broken row, which is left out. A quote that is not closed takes the lines
+            after it into its cell: how many rows are broken is not known then, and it raises all the same.
 
     Raises:
         DataError: The header or rows cannot be read, or there are no rows.
@@ -41,9 +50,13 @@ def read_csv(path: Path) -> Iterator[Row]:
         header = _header(path, reader)
         row = 0
         for line, cells in _cells(reader):
-            if isinstance(cells, str) or len(cells) != len(header):
-                raise _survey(path, reader, header, (line, row, _fault(cells, header)))
-            yield Row(Place(str(path), line, row), dict(zip(header, cells, strict=True)))
+            place = Place(str(path), line, row)
+            if fault := _fault(place, reader, cells, header):
+                if on_bad is None:
+                    raise _survey(path, reader, header, (line, row, fault))
+                on_bad(DataError(f"this row cannot be read: {fault}", "", "Correct or remove it.", place))
+            else:
+                yield Row(place, dict(zip(header, cells, strict=True)))
             row += 1
         if not row:
             raise no_rows(path)
@@ -190,10 +203,32 @@ def _cells(reader: CsvReader) -> Iterator[tuple[int, list[str] | str]]:
             yield line, cells
 
 
-def _fault(cells: list[str] | str, header: list[str]) -> str:
+def _fault(place: Place, reader: CsvReader, cells: list[str] | str, header: list[str]) -> str:
+    """What is wrong with the row that was read last, in words; "" where nothing is.
+
+    Raises:
+        DataError: A quote in it is not closed where its cell ends, and lines after it were taken for its text.
+    """
+    taken = reader.line_num - (place.line or 0)
     if isinstance(cells, str):
-        return quote(cells, 120)
-    return f"{len(cells)} cells under {len(header)} columns: {quote(' | '.join(cells))}"
+        if taken > 0:
+            raise _unclosed(place, taken, cells)
+        return "a quote is not closed" if cells == END else quote(cells, 120)
+    if len(cells) == len(header):
+        return ""
+    over = f", over {taken + 1} lines" if taken > 0 else ""
+    return f"{len(cells)} cells under {len(header)} columns{over}: {quote(' | '.join(cells))}"
+
+
+def _unclosed(place: Place, taken: int, reason: str) -> DataError:
+    """The error for a quote because of which ``taken`` lines after the row's first one are not rows of their own."""
+    where = "is not closed" if reason == END else "closes only inside of another row"
+    return DataError(
+        f"a quote that opens in this row {where}, and what follows is read as its text: {units.many(taken, 'line')}",
+        "How many rows they are cannot be known, so that they cannot be skipped as one.",
+        'Close the quote, or write it twice ("") inside of a quoted cell.',
+        place,
+    )
 
 
 def _survey(path: Path, reader: CsvReader, header: list[str], first: tuple[int, int, str]) -> DataError:
@@ -201,8 +236,12 @@ def _survey(path: Path, reader: CsvReader, header: list[str], first: tuple[int, 
     problems, count, row = [first], 1, first[1]
     for line, cells in _cells(reader):
         row += 1
-        if isinstance(cells, str) or len(cells) != len(header):
+        try:
+            fault = _fault(Place(str(path), line, row), reader, cells, header)
+        except DataError as error:  # it hides rows, so that none could be counted
+            return error
+        if fault:
             count += 1
             if len(problems) < SHOWN:
-                problems.append((line, row, _fault(cells, header)))
+                problems.append((line, row, fault))
     return broken(path, problems, count, row + 1, "rows")

@@ -12,6 +12,7 @@ import zstandard
 
 from sanetune.data.sources.read import count, read_rows
 from sanetune.data.sources.source import Source
+from sanetune.errors import DataError
 from tests.data.sources.row_files import CSV, LINES, Write, refused, rows
 
 
@@ -44,6 +45,43 @@ def test_parquet_and_arrow_leave_out_the_fields_that_arrow_filled_in(tmp_path: P
     for name in ("rows.parquet", "file.arrow", "stream.arrow"):
         assert rows(tmp_path / name) == chats, name
         assert count(Source(str(tmp_path / name))) == 2
+
+
+@pytest.mark.parametrize(("name", "sign"), [("rows.csv", ","), ("rows.tsv", "\t")])
+def test_broken_rows_of_a_table_are_left_out_where_that_was_asked_for(write: Write, name: str, sign: str) -> None:
+    lines = ["prompt,completion", "a,b", "c,d,e", "f", 'g,"h"x', "i,j"]
+    path = write(name, "".join(line.replace(",", sign) + "\n" for line in lines))
+    skipped: list[DataError] = []
+    found = list(read_rows(Source(str(path)), skipped.append))
+    assert [(row.place.line, row.values["prompt"]) for row in found] == [(2, "a"), (6, "i")]
+    assert [error.place and error.place.line for error in skipped] == [3, 4, 5]
+    assert "3 cells under 2 columns" in skipped[0].message
+    assert count(Source(str(path))) == 2
+    assert "3 of 5 rows cannot be read" in refused(path).message
+
+
+def test_a_quote_that_is_not_closed_is_said_with_the_lines_it_hides_and_is_never_skipped(write: Write) -> None:
+    hidden = 'prompt,completion\na,b\n"c,d\n' + "e,f\n" * 5
+    path = write("rows.csv", hidden)
+    for text in (hidden, "prompt,completion\na,b,x\n" + hidden.partition("\n")[2]):  # also after another broken row
+        error = refused(write("rows.csv", text))
+        assert "is not closed, and what follows is read as its text: 5 lines" in error.message
+        assert "skip" not in error.remedy and "delete" not in error.remedy
+    assert error.place is not None and error.place.line == 4
+    with pytest.raises(DataError, match="its text: 5 lines"):
+        list(read_rows(Source(str(path)), lambda error: None))
+    midway = refused(write("rows.csv", hidden + '"g, h",i\n'))
+    assert "closes only inside of another row" in midway.message and "6 lines" in midway.message
+    last = refused(write("rows.csv", 'prompt,completion\na,b\n"c,d\n'))
+    assert "1 of 2 rows" in last.message and "a quote is not closed" in last.message, "it hides no line"
+
+
+def test_skipping_is_not_advised_where_no_row_would_be_left(write: Write) -> None:
+    for path in (write("rows.csv", "a,b\n1\n2\n"), write("rows.jsonl", '{"a":\n{"b":\n')):
+        error = refused(path)
+        assert "2 of 2" in error.message
+        assert "on_bad_row" not in error.remedy and "delete" not in error.remedy
+        assert "none of the file's 2 is left" in error.remedy
 
 
 @pytest.mark.parametrize("name", ["broken.parquet", "broken.arrow", "broken.jsonl.gz", "broken.json.zst"])
