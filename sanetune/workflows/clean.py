@@ -64,9 +64,9 @@ def write(evidence: Evidence, folder: Path) -> Cleaned:
     first stays; of leaked rows the one in validation.
 
     Raises:
-        RunError: The folder has such files already, or cannot be written.
+        RunError: The data cannot be read, or the folder has such files already or cannot be written.
     """
-    conversations: ConversationStore = evidence["conversations"]
+    conversations = _conversations(evidence)
     done = Cleaned(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -87,6 +87,18 @@ def write(evidence: Evidence, folder: Path) -> Cleaned:
             f"{folder} cannot be written: {error.strerror or error}", "", "Give --write-clean another folder."
         ) from None
     return done
+
+
+def _conversations(evidence: Evidence) -> ConversationStore:
+    try:
+        found: ConversationStore = evidence["conversations"]
+    except MissingError as missing:
+        raise RunError(
+            f"No cleaned copy is written: {str(missing).rstrip(':.')}.",
+            "A copy leaves out single rows; these data cannot be read row by row.",
+            evidence.unusable.remedy if evidence.unusable is not None else "",
+        ) from None
+    return found
 
 
 def _unreadable(evidence: Evidence, log: TextIO, done: Cleaned) -> None:

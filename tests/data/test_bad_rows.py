@@ -55,6 +55,14 @@ def test_one_bad_row_names_both_ways_out_and_each_of_them_works(rows: list[Any],
     assert typed("data", "c.yaml", "data.train=clean/train.jsonl").exit_code == 0
 
 
+def test_init_takes_the_option_that_it_advises_for_a_table(home: Path) -> None:
+    lines = ["prompt,completion", *(f"say {n},said {n}" for n in range(20)), "one,two,three"]
+    Path("rows.csv").write_text("\n".join(lines))
+    done = typed("init", str(MODEL), "rows.csv")
+    assert done.exit_code == 2 and "data.on_bad_row=skip`" in done.stderr
+    assert typed("init", str(MODEL), "rows.csv", "data.on_bad_row=skip").exit_code == 0
+
+
 def test_skipped_rows_are_a_warning_that_lists_them(home: Path) -> None:
     write(BROKEN)
     words = ["check", "c.yaml", "--level", "static", "--select", "rows-unreadable", "--verbose"]
@@ -69,6 +77,13 @@ def test_skipped_rows_are_a_warning_that_lists_them(home: Path) -> None:
 def test_data_of_which_no_row_can_be_read_is_an_error_also_with_skip(home: Path) -> None:
     write(['{"a": ', '{"b": '])
     assert typed("data", "c.yaml", "data.on_bad_row=skip").exit_code == 2
+
+
+def test_no_cleaned_copy_of_data_that_cannot_be_read_is_a_message_and_exit_code_2(home: Path) -> None:
+    Path("rows.csv").write_text('prompt,completion\n"a,b\nc,d\ne,f\n')
+    done = typed("check", "c.yaml", "data.train=rows.csv", "--level", "static", "--write-clean", "clean")
+    assert done.exit_code == 2 and not Path("clean").exists()
+    assert "No cleaned copy is written: " in done.stderr and "read as its text: 2 lines" in done.stderr
 
 
 @pytest.mark.parametrize(
