@@ -105,6 +105,23 @@ def test_another_encoding_is_named_with_the_command_that_converts_it(
     assert name in said and f"iconv -f {code} -t UTF-8 " in said
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "command"),
+    [
+        ("rows.json", b'[{"a": 1},\n {"a": ]', "`python -m json.tool 'my data/rows.json'`"),
+        ("latin.jsonl", '{"text": "caf\xe9"}\n'.encode("latin-1") * 2, "-t UTF-8 'my data/latin.jsonl' > "),
+        ("wide.jsonl", '{"text": "a"}\n'.encode("utf-16"), "iconv -f UTF-16 -t UTF-8 'my data/wide.jsonl' > "),
+    ],
+)
+def test_a_command_in_a_message_names_the_file_by_its_path_from_here(
+    name: str, data: bytes, command: str, home: Path
+) -> None:
+    Path("my data").mkdir()
+    (Path("my data") / name).write_bytes(data)
+    said = typed("data", "c.yaml", f"data.train=my data/{name}").stderr
+    assert command in said
+
+
 def test_a_byte_order_mark_is_read_over(home: Path) -> None:
     write(GOOD, "utf-8-sig")
     assert typed("data", "c.yaml").exit_code == 0

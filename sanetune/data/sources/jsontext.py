@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from sanetune.data.json_types import Json
-from sanetune.data.sources.row import ROW_LIMIT, Row, no_rows, not_utf8, too_long
+from sanetune.data.sources.row import ROW_LIMIT, Row, no_rows, not_utf8, pasted, too_long
 from sanetune.data.sources.text_file import open_text
 from sanetune.errors import DataError, Place
 from sanetune.text import json_type, listing, quote
@@ -296,6 +296,6 @@ class _Scanner:
         return DataError(
             f"column {self.at - self._line_start + 1}: {message}: {excerpt(text, self.at - start)}",
             "The rows after this place cannot be read.",
-            f"Correct the file at this line; python -m json.tool '{self.path.name}' checks it.",
+            f"Correct the file at this line; `python -m json.tool {pasted(self.path)}` checks it.",
             Place(self.path, self.line),
         )

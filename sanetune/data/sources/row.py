@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from sanetune.commands import command, init_with
 from sanetune.errors import DataError, Place
-from sanetune.text import did_you_mean
+from sanetune.text import did_you_mean, shortest_path
 
 ROW_LIMIT = 64 * 2**20
 """Bytes that one row may take as text. A longer one is a missing line break or quote, not an example."""
@@ -67,6 +67,15 @@ def kind_of(path: Path) -> str | None:
     return TEXT_KINDS.get(last) or TABLE_KINDS.get(last)
 
 
+def pasted(path: Path) -> str:
+    """Return a path for a command that can be pasted: as short as it can be typed here, quoted where it has to be.
+
+    >>> pasted(Path("my data") / "rows.json")
+    "'my data/rows.json'"
+    """
+    return shlex.quote(shortest_path(path))
+
+
 def not_understood(path: Path) -> DataError:
     """Return the error for a file of a kind that is not read, with the kinds that are."""
     guess = did_you_mean(path.suffix, [*TEXT_KINDS, *TABLE_KINDS]) if path.suffix else ""
@@ -83,11 +92,10 @@ def not_utf8(path: Path, error: UnicodeDecodeError, offset: int, line: int) -> D
     1."""
     name, code = _likely_encoding(path, bytes(error.object))
     seems = f"it may be {name}" if name else "it may be Latin-1 or Windows-1252"
-    file = shlex.quote(path.name)
     return DataError(
         f"byte 0x{error.object[error.start]:02x} at offset {offset:,} is not UTF-8; {seems}",
         "Data files are read as UTF-8; read as anything else, letters would silently become other letters.",
-        f"Convert the file, if that is right: iconv -f {code or 'WINDOWS-1252'} -t UTF-8 {file} > utf8-file",
+        f"Convert the file, if that is right: iconv -f {code or 'WINDOWS-1252'} -t UTF-8 {pasted(path)} > utf8-file",
         Place(path, line=line),
     )
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from sanetune.data.sources.row import NO_ROWS, UNDERSTOOD
+from sanetune.data.sources.row import NO_ROWS, UNDERSTOOD, pasted
 from sanetune.errors import DataError, Place
 
 MAGIC = {
@@ -75,6 +75,6 @@ def _refuse_wide(path: Path, head: bytes) -> None:
         raise DataError(
             f"the file looks like {name} (byte 0x{head[offset]:02x} at offset {offset}), not UTF-8",
             "Data files are read as UTF-8.",
-            f"Convert it: iconv -f {name} -t UTF-8 '{path.name}' > utf8-file",
+            f"Convert it: iconv -f {name} -t UTF-8 {pasted(path)} > utf8-file",
             Place(path, line=1),
         )
