@@ -70,6 +70,7 @@ class Curve:
         warmup_steps: Steps over which the learning rate rises.
         vocab_size: Tokens that the model can write.
         planned_lr: Peak learning rate.
+        usual_lr: The learning rate that is inferred for its model and method where none is given.
         max_grad_norm: Gradient norm at which the run clips.
         accumulated: Micro-batches of an optimizer step, of which the logged loss may be the sum; None: it is a mean.
         finished: Whether these are all steps of the run.
@@ -97,6 +98,7 @@ class Curve:
     warmup_steps: int | None = None
     vocab_size: int | None = None
     planned_lr: float | None = None
+    usual_lr: float | None = None
     max_grad_norm: float | None = None
     accumulated: int | None = None
     finished: bool = False

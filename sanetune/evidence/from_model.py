@@ -13,6 +13,7 @@ from sanetune.events import Note
 from sanetune.evidence.from_probes import ON_PASSES, ProbeEvidence, check_learns
 from sanetune.evidence.registry import MissingError, evidence
 from sanetune.evidence.trial_outcome import TrialOutcome
+from sanetune.planning.learning_rates import learning_rate
 
 if TYPE_CHECKING:
     from sanetune.curves.series import Curve
@@ -173,8 +174,11 @@ class ModelEvidence(ProbeEvidence):
         return trial_outcome.trial
 
     @evidence(level="trial")
-    def curve(self, trial: Trial) -> Curve:
-        return trial.curve
+    def curve(self, trial: Trial, run_settings: RunSettings | None = None) -> Curve:
+        if run_settings is None:
+            return trial.curve
+        model = run_settings.model
+        return replace(trial.curve, usual_lr=learning_rate(model.method, model.parameters, model.hidden)[0])
 
     @evidence(level="trial")
     def outcome(

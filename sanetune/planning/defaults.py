@@ -16,7 +16,7 @@ from sanetune.config.nested import YamlValue
 from sanetune.config.origin import Origin, OriginKind
 from sanetune.config.schema import Config
 from sanetune.config.section import Dtype
-from sanetune.config.sizes import RunSizes
+from sanetune.config.sizes import ModelSizes, RunSizes
 from sanetune.planning.feasibility import refuse_impossible
 from sanetune.planning.learning_rates import Method, learning_rate
 from sanetune.planning.steps import is_uneven, step_plan
@@ -35,6 +35,11 @@ def method_of(config: Config) -> Method:
     if config.model.adapter is None:
         return "full"
     return "qlora" if config.model.quantization else "lora"
+
+
+def usual_lr(config: Config, sizes: ModelSizes) -> float:
+    """Return the peak learning rate that is inferred for a model of these ``sizes`` where ``config`` has none."""
+    return learning_rate(method_of(config), sizes.parameters, sizes.hidden)[0]
 
 
 def resolve(config: Config, sizes: RunSizes) -> Config:

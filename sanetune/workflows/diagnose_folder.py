@@ -18,9 +18,11 @@ from sanetune.curves.logs.trainer_state import KIND as TRAINER_STATE
 from sanetune.curves.logs.wandb_run import KIND as WANDB
 from sanetune.curves.series import Curve
 from sanetune.data.model_files import read_config
+from sanetune.data.model_shape import sizes_from_files
 from sanetune.errors import RunError, UserError
 from sanetune.finding import BAD
 from sanetune.gate.watch_report import WatchFinding, WatchReport
+from sanetune.planning.defaults import usual_lr
 from sanetune.planning.steps import warmup_steps
 from sanetune.runs import Run
 
@@ -34,7 +36,8 @@ CLIPPED_AT = 1.0
 
 def with_facts(curve: Curve, log: Log) -> Curve:
     """Return the curve with what the folder of its run says of it, as the watch of the run had it: the vocabulary of
-    the model and, of our own run, the peak and warm-up of the learning rate and the norm at which it clips."""
+    the model and, of our own run, the peak and warm-up of the learning rate, that which is usual for its model, and the
+    norm at which it clips."""
     home = _home(log)
     facts = _planned(Run(home), curve.total_steps)
     if facts or log.kind == TRAINER_STATE or (log.kind in TRACKERS and _is_trainers(home)):
@@ -57,6 +60,7 @@ def _planned(run: Run, total_steps: int | None) -> dict[str, Any]:
         return {
             "model": config.model.name,
             "planned_lr": None if peak is None else float(peak),
+            "usual_lr": None if (sizes := sizes_from_files(config.model)) is None else usual_lr(config, sizes),
             "warmup_steps": None if warmup is None or not total_steps else warmup_steps(float(warmup), total_steps),
             "max_grad_norm": float(given.get("max_grad_norm", CLIPPED_AT)),
         }

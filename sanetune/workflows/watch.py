@@ -20,6 +20,7 @@ from sanetune.gate.overfit_answers import CHECK, overfit_answers
 from sanetune.gate.watch import EVERY, SOURCE, LiveFinding, Watch, course_of, live_checks
 from sanetune.gate.watch_report import Ended, WatchFinding, WatchReport, tracker_text
 from sanetune.gate.watch_sets import WatchedSets
+from sanetune.planning.defaults import usual_lr
 from sanetune.runs import Run
 from sanetune.workflows.check import rules_of
 from sanetune.workflows.run_samples import RunSamples
@@ -190,6 +191,7 @@ def _facts(plan: Plan) -> Curve:
         warmup_steps=steps.warmup_steps,
         vocab_size=plan.sizes.model.vocabulary or None,
         planned_lr=steps.learning_rate,
+        usual_lr=usual_lr(plan.config, plan.sizes.model),
         max_grad_norm=given.get("max_grad_norm", 1.0),
         source=SOURCE,
     )

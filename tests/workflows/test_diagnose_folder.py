@@ -182,6 +182,7 @@ def test_a_diagnosis_knows_what_our_own_run_has_planned(tmp_path: Path) -> None:
     (run / "state.json").write_text(json.dumps({"total_steps": 95}))
     curve = curve_of(run)
     assert (curve.planned_lr, curve.warmup_steps, curve.max_grad_norm) == (3e-3, 10, 0.5)
+    assert curve.usual_lr == 4.3e-4  # as for a model of its size that is given no learning rate
     (run / "state.json").unlink()
     assert curve_of(run).warmup_steps is None  # of a number of steps that is not known
     (run / "config.yaml").write_text("no configuration of ours")

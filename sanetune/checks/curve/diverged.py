@@ -44,6 +44,7 @@ from sanetune.curves.changes import (
     last_step,
     learned_points,
     overall,
+    peak_step,
     since_lowest,
     training,
     training_since_lowest,
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
 
 FIX = "sometimes"
 LIVE = "recent"
-VERSION = 9
+VERSION = 10
 
 LIMITS = {
     "sure": Limit(3.0, "standard errors, rows compared in pairs; no simulated clean curve is above (docs/curves.md)"),
@@ -133,8 +134,21 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "training_fell": _fell(trained, limits),
             "training_fell_later": _fell(later, limits),
             "planned_rate": curve.planned_lr,
+            "usual_rate": curve.usual_lr,
+            "borne_rate": _borne_rate(curve, limits),
         }
     )
+
+
+def _borne_rate(curve: Curve, limits: Limits) -> float | None:
+    """The learning rate of the lowest training loss of a warm-up in which the loss then shoots up: the run cannot bear
+    much more. None where it bears its warm-up."""
+    warming = [point for point in learned_points(curve) if point.lr is not None and point.step <= peak_step(curve)]
+    lowest = min(warming, key=lambda point: point.loss, default=None)
+    if lowest is None or lowest.loss <= 0:
+        return None
+    highest = max(point.loss for point in warming if point.step >= lowest.step)
+    return lowest.lr or None if highest >= (1 + limits["training_rise"]) * lowest.loss else None
 
 
 def _lowest(curve: Curve, trained: Change | None, limits: Limits) -> Change | None:
@@ -222,7 +236,7 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     stays |= n["all_above"] >= limits["training_rise"]
     sure = n["sure"] >= limits["training_sure" if by_batches else "sure"] or stays
     clear = sure and n["rise"] >= limits["least"] and not fell
-    fix = fixes.lower_lr(n["planned_rate"], strongly=n["share"] >= 0.5)
+    fix = _lower_lr(n, strongly=n["share"] >= 0.5)
     if clear and n["share"] >= share:
         return failed(f"{message}, {_above(n['share'])}", fix=fix)
     validation_alone = n["lowest_source"] != TRAINING and n["training_fell_later"]
@@ -244,6 +258,10 @@ def judge(m: Measurement, limits: Limits) -> Judgement:
     return _of_early_rise(n, limits) or _near_zero(n, limits) or passed(message)
 
 
+def _lower_lr(n: dict[str, Any], *, strongly: bool = False) -> dict[str, float]:
+    return fixes.lower_lr(n["planned_rate"], strongly=strongly, usual=n["usual_rate"], borne=n["borne_rate"])
+
+
 def _low(n: dict[str, Any]) -> str:
     """The lowest loss in words: a level is one of several losses."""
     return f"{units.nats(n['lowest'])} at step {n['lowest_step']:,}{of_others(n['lowest_of'])}"
@@ -259,7 +277,7 @@ def _near_zero(n: dict[str, Any], limits: Limits) -> Judgement | None:
         return None
     end = f"{units.nats(lowest + n['lost'])}{of_last(n['lost_last'])}"
     message = f"by training batches the loss had come down to {_low(n)} and ends at {end}"
-    return warned(message, fix=fixes.lower_lr(n["planned_rate"]))
+    return warned(message, fix=_lower_lr(n))
 
 
 def _of_early_rise(n: dict[str, Any], limits: Limits) -> Judgement | None:
@@ -278,6 +296,6 @@ def _of_early_rise(n: dict[str, Any], limits: Limits) -> Judgement | None:
     )
     rise = limits["training_rise"]
     if n["early_end"] >= (1 + rise) * n["early_start"] and n["early_end_sure"] >= limits["early_sure"]:
-        return failed(message, fix=fixes.lower_lr(n["planned_rate"], strongly=True))
+        return failed(message, fix=_lower_lr(n, strongly=True))
     rose = n["early_peak"] >= (1 + rise) * n["early_start"] and not n["early_harder_rows"]
-    return warned(message, fix=fixes.lower_lr(n["planned_rate"])) if rose else None
+    return warned(message, fix=_lower_lr(n)) if rose else None
