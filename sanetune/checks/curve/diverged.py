@@ -8,7 +8,7 @@ is a warning, as is one that had come down near zero and rises to five times its
 rises while the training loss falls is `curve-overfit`.
 
 ## Why is this bad?
-The run ends worse than it began, and later steps do not repair it.
+The model is worse than it was: also where the loss comes down again, those steps only lead back to where it began.
 
 ## Example
 ```yaml
@@ -135,12 +135,12 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
             "training_fell_later": _fell(later, limits),
             "planned_rate": curve.planned_lr,
             "usual_rate": curve.usual_lr,
-            "borne_rate": _borne_rate(curve, limits),
+            "borne_rate": _borne_lr(curve, limits),
         }
     )
 
 
-def _borne_rate(curve: Curve, limits: Limits) -> float | None:
+def _borne_lr(curve: Curve, limits: Limits) -> float | None:
     """The learning rate of the lowest training loss of a warm-up in which the loss then shoots up: the run cannot bear
     much more. None where it bears its warm-up."""
     warming = [point for point in learned_points(curve) if point.lr is not None and point.step <= peak_step(curve)]

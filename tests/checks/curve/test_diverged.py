@@ -40,3 +40,9 @@ def test_a_first_loss_of_a_tiny_learning_rate_does_not_make_the_proposal_tiny() 
 def test_a_run_that_bears_its_warm_up_gets_a_tenth_of_its_peak() -> None:
     falls = [6.0, 5.9, 5.8, 5.7, 5.6, 5.5, 5.4, 9.7, 12.0, 12.4, 12.1, 12.2]
     assert found(replace(SHOOTS_UP, points=points(falls, lr=WARMUP)))[CHECK].fix == {KEY: 5e-3}
+
+
+def test_a_loss_that_is_coming_down_again_is_not_said_to_be_beyond_repair() -> None:
+    coming = [6.2, 5.9, 11.1, 15.6, 21.6, 23.8, 22.3, 21.7, 19.5, 17.5, 15.8, 13.2]
+    finding = found(replace(SHOOTS_UP, points=points(coming, lr=WARMUP), validation=[]))[CHECK]
+    assert finding.verdict is Verdict.FAIL and "do not repair" not in finding.rationale
