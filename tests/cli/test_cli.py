@@ -176,7 +176,7 @@ FROZEN = {
     },
     "report": {"RUN...", "--html", "--live", "--port", "--open"},
     "replay": {"RUN", "--step", "--json"},
-    "diagnose": {"LOG...", "--select", "--ignore", "--verbose", "--json"},
+    "diagnose": {"LOG...", "--select", "--ignore", "--from-scratch", "--verbose", "--json"},
     "doctor": {"--json"},
     "ci": {
         "[FILE]...",

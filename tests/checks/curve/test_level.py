@@ -178,7 +178,7 @@ SPIKED = Curve(points([*FALLING[:100], 9.0, 9.0, *FALLING[102:]]))
     ("check", "curve", "limit", "before", "after"),
     [
         ("oscillating", SMALL_SWINGS, {"height": 0.01, "height_of_fall": 0.01}, "pass", "fail"),
-        ("overfit", JUMPING, {"jump": 0.1}, "fail", "pass"),
+        ("overfit", JUMPING, {"jump": 0.1, "climbs": 9}, "fail", "pass"),
         ("spike", SPIKED, {"times": 9, "hump_times": 9}, "warn", "pass"),
         ("spike", SPIKED, {"sure": 1000, "hump_sure": 1000}, "warn", "pass"),
         (
