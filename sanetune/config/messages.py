@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from sanetune.config import other_names
@@ -16,6 +17,8 @@ EXAMPLES = {
     "budget": "  budget:\n    max_hours: 8",
     "run": "  run:\n    name: first",
 }
+PERCENT = re.compile(r"\s*(\d{1,3}(?:\.\d{1,9})?)\s*%\s*")
+"""A share as no YAML has it."""
 
 
 def short(value: object, limit: int = 60) -> str:
@@ -49,7 +52,10 @@ def _fix(path: str, value: object, expected: str) -> str:
     if found := other_names.VALUES.get((path, str(value).lower())):
         return f"Write {path}: {found}"
     if isinstance(value, str):
-        if "number" in expected:
+        if (share := PERCENT.fullmatch(value)) and ("number" in expected or "share" in expected):
+            if "share" in expected or "whole" not in expected:
+                return f"Write {key}: {float(share[1]) / 100:g}"
+        elif "number" in expected:
             try:
                 float(value)
             except ValueError:

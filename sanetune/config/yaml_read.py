@@ -131,22 +131,9 @@ def _tree(text: str, file: Path | str | None) -> object:
         tree: object = yaml.load(text)
         return tree
     except DuplicateKeyError as error:
-        mark = error.problem_mark
-        raise ConfigError(
-            f"{_short_problem(error.problem)}",
-            "Only one of the two can be meant.",
-            "Delete one of them.",
-            Place(file, mark.line + 1 if mark else None),
-        ) from None
+        raise _twice(error, text, file) from None
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f" (column {mark.column + 1})" if mark else ""
-        raise ConfigError(
-            f"this is no valid YAML: {_short_problem(error.problem or error.context)}{where}",
-            "The file cannot be understood from here on.",
-            "Check indentation, quotes and brackets on this line and the one before.",
-            Place(file, mark.line + 1 if mark else None),
-        ) from None
+        raise _invalid(error, text, file) from None
     except ReaderError as error:
         position = error.position if isinstance(error.position, int) else 0
         raise ConfigError(
@@ -166,6 +153,41 @@ def _tree(text: str, file: Path | str | None) -> object:
         raise ConfigError(
             f"this is no valid YAML: {_short_problem(str(error))}", "", "Check the file's syntax.", Place(file)
         ) from None
+
+
+def _twice(error: DuplicateKeyError, text: str, file: Path | str | None) -> ConfigError:
+    """The error for a key that a mapping has twice, with both lines."""
+    mark, above = error.problem_mark, error.context_mark
+    if mark is None or above is None:
+        return ConfigError(_short_problem(error.problem), "Only one of the two can be meant.", "", Place(file))
+    lines = text.split("\n")
+    key, _, value = lines[mark.line][mark.column :].partition(":")
+    same = re.compile(rf"{re.escape(key.strip())}\s*:")
+    at = [number for number in range(above.line, mark.line) if same.match(lines[number], mark.column)]
+    where = f"lines {at[0] + 1} and {mark.line + 1}" if at else f"line {mark.line + 1}, and before it"
+    if value.partition("#")[0].strip():
+        rationale, remedy = "Only one of the two can be meant.", "Delete one of them."
+    else:  # a section, or a list
+        rationale = "Only one of the two would be read."
+        remedy = f"Merge them: move what is under the second {key.strip()}: to the first, and delete the second line."
+    message = f"duplicate key {shorten(key.strip(), 60)}: it is in {where}"
+    return ConfigError(message, rationale, remedy, Place(file, mark.line + 1))
+
+
+def _invalid(error: MarkedYAMLError, text: str, file: Path | str | None) -> ConfigError:
+    """The error for text that YAML's grammar does not have."""
+    mark = error.problem_mark or error.context_mark
+    where = f" (column {mark.column + 1})" if mark else ""
+    line = (text.split("\n")[mark.line : mark.line + 1] or [""])[0] if mark else ""
+    tab = "\t" in line[: len(line) - len(line.lstrip())]
+    return ConfigError(
+        f"this is no valid YAML: {_short_problem(error.problem or error.context)}{where}",
+        "YAML is indented with spaces alone." if tab else "The file cannot be understood from here on.",
+        "Put spaces in place of the tab at the beginning of this line."
+        if tab
+        else "Check indentation, quotes and brackets on this line and the one before.",
+        Place(file, mark.line + 1 if mark else None),
+    )
 
 
 def _refuse_deep(text: str, file: Path | str | None) -> None:

@@ -79,6 +79,14 @@ def test_a_wrong_type_names_line_value_and_what_was_expected(write, line, expect
     assert error.remedy
 
 
+@pytest.mark.parametrize("value", ["10%", "10 %", '"10%"'])
+def test_a_share_in_percent_gets_its_number(write, value) -> None:
+    error = refusal(write(f"model:\n  name: m\ndata:\n  train: d\n  holdout: {value}\n"))
+    assert error.remedy == "Write holdout: 0.1"
+    words = refusal(write(f"model:\n  name: m\ndata:\n  train: d\ntrain:\n  gradient_accumulation_steps: {value}\n"))
+    assert "0.1" not in words.remedy, "it counts"
+
+
 def test_a_name_where_a_list_belongs_is_shown_as_a_list(write) -> None:
     error = refusal(write("model:\n  name: m\ndata:\n  train: d\ncheck:\n  ignore: curve-nan\n"))
     assert error.remedy == "Write ignore: [curve-nan], as an override check.ignore=[curve-nan]."

@@ -45,6 +45,21 @@ def test_a_file_that_cannot_be_meant_is_reported_clearly(write, text, says) -> N
     assert error.place.file
 
 
+def test_a_section_that_is_there_twice_names_both_lines_and_says_merge(write) -> None:
+    error = refusal(write("train: # fast\n  seed: 1\nmodel:\n  name: m\ntrain:\n  max_steps: 3\n"))
+    assert "duplicate key train: it is in lines 1 and 5" in error.message and error.place.line == 5
+    assert "Merge" in error.remedy and "{" not in str(error)
+    error = refusal(write("model:\n  - name: a\n    dtype: x\n    name: b\n"))
+    assert "lines 2 and 4" in error.message and error.remedy == "Delete one of them."
+    assert "duplicate key a: it is in line 1, and before it" in refusal(write("model: {a: 1, a: 2}\n")).message
+
+
+def test_a_tab_is_said_to_be_one(write) -> None:
+    error = refusal(write("model:\n\tname: m\n"))
+    assert error.place.line == 2 and "spaces in place of the tab" in error.remedy
+    assert "tab" not in refusal(write("model:\n  name: [a, b\ndata: x\n")).remedy
+
+
 def test_a_yaml_bomb_is_stopped(write) -> None:
     lines = ["a0: &a0 [x,x,x,x,x,x,x,x,x]"]
     lines += [f"a{i}: &a{i} [{','.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 10)]
