@@ -38,6 +38,10 @@ AT_LEAST: dict[str, float] = {
 }
 """Smallest value that means anything."""
 
+MOST_STEPS = 1e9
+"""Steps, and passes over the data, that a run may have: logs are read up to as many (see :mod:`sanetune.curves.logs`).
+"""
+
 
 @cache
 def fields() -> dict[str, object]:
@@ -125,6 +129,8 @@ def _range_problem(key: str, value: object) -> str | None:
         return "a whole number of steps, or a share of all steps between 0 and 1"
     if key == "warmup_steps" and value > 1 and not float(value).is_integer():
         return "a whole number of steps, or a share of all steps below 1"
+    if key in ("max_steps", "num_train_epochs") and value >= MOST_STEPS:
+        return f"a number below {MOST_STEPS:,.0f}"
     if key in AT_LEAST and value < AT_LEAST[key]:
         return f"a number from {AT_LEAST[key]:g}"
     return None

@@ -63,6 +63,9 @@ def test_an_unknown_key_asks_what_was_meant(values, near) -> None:
         ("per_device_train_batch_size: 1.5", "a whole number"),
         ("per_device_train_batch_size: 0", "a number from 1"),
         ("max_steps: 0", "a whole number from 1, or -1"),
+        ("max_steps: 1000000000", "a number below 1,000,000,000"),
+        ("max_steps: 99999999999999999999", "a number below 1,000,000,000"),
+        ("num_train_epochs: 1e30", "a number below 1,000,000,000"),
         ("lr_scheduler_type: cosin", "one of linear, cosine"),
         ("eval_strategy: false", "one of no, steps, epoch"),
         ("packing_strategy: best", "one of bfd, bfd_split, wrapped"),
@@ -90,6 +93,14 @@ def test_a_share_in_percent_gets_its_number(write, value) -> None:
 def test_a_name_where_a_list_belongs_is_shown_as_a_list(write) -> None:
     error = refusal(write("model:\n  name: m\ndata:\n  train: d\ncheck:\n  ignore: curve-nan\n"))
     assert error.remedy == "Write ignore: [curve-nan], as an override check.ignore=[curve-nan]."
+
+
+def test_a_configuration_may_have_as_many_steps_as_a_log() -> None:
+    from sanetune.config import trl_fields
+    from sanetune.curves.logs import entries
+
+    assert trl_fields.MOST_STEPS == entries.MOST_STEPS
+    assert load(train(max_steps=999_999_999)).train["max_steps"] == 999_999_999
 
 
 def test_every_default_of_sftconfig_is_accepted() -> None:
