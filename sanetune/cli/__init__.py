@@ -10,7 +10,8 @@ import functools
 import importlib
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, cast
 
@@ -78,6 +79,24 @@ ALIASES = {
 """What other tools call a command -> ours, for a message."""
 
 
+PIPE_CLOSED = 141
+"""The exit code where nobody reads the output any more (128 + SIGPIPE), as of other programs."""
+
+
+@contextmanager
+def ends_as_the_pipe_does() -> Iterator[None]:
+    """End with :data:`PIPE_CLOSED` where whoever read the output has gone (``| head``): click and rich end with 1
+    then, which is the exit code of a check that failed."""
+    try:
+        yield
+    except (BrokenPipeError, SystemExit) as end:
+        if not isinstance(end, BrokenPipeError) and not isinstance(end.__context__, BrokenPipeError):
+            raise
+        with suppress(OSError, ValueError):  # what is buffered still would be written at the end of Python, and fail
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
+
+
 WORDS = "sanetune.words"
 """Where click keeps all that was typed after the command's name."""
 
@@ -111,6 +130,14 @@ def _as_override(option: str, typed: Sequence[str]) -> str:
 
 class LazyGroup(click.Group):
     """A group that imports a command's file only when that command is run or its help asked for."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with ends_as_the_pipe_does():  # the help is printed here
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with ends_as_the_pipe_does():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -172,7 +199,7 @@ def guarded(function: Callable[P, R]) -> Callable[P, R]:
             click.echo("\nTerminated." if terminated else "\nInterrupted.", err=True)
             sys.exit(143 if terminated else 130)
         except BrokenPipeError:
-            raise  # whoever read the output has gone (`| head`): click ends quietly
+            raise  # see ends_as_the_pipe_does
         except Exception as error:
             from sanetune.workflows.faults import user_error
 
