@@ -137,7 +137,7 @@ def check(
     """
     from sanetune.report.notebook import show_in_notebooks
     from sanetune.report.terminal.live import LiveTerminal
-    from sanetune.workflows.check import check_trainer, evidence_of, run_checks
+    from sanetune.workflows.check import check_trainer, evidence_of, require_checks, run_checks
 
     show_in_notebooks()
     if hasattr(subject, "get_train_dataloader"):
@@ -154,6 +154,7 @@ def check(
         )
     settings = _opened(subject, overrides)
     deepest = level or settings.check.level
+    require_checks(settings, select, ignore, deepest)
     with evidence_of(settings, LiveTerminal(console), deepest) as evidence:
         return run_checks(settings, evidence, select, ignore, deepest)
 

@@ -174,6 +174,7 @@ def command(
     OVERRIDE: section.key=value, as in train.learning_rate=1e-4
     """
     from sanetune.engine.distributed import is_main_process
+    from sanetune.workflows.check import require_checks
 
     output = Output(verbose, quiet, output_format)
     if fix and (baseline or write_baseline):
@@ -181,6 +182,7 @@ def command(
     settings = opened(config, overrides)
     files = Files(json_file, sarif, junit, html, baseline, write_baseline)
     request = Request(overrides, level or settings.check.level, select, ignore, brief=quiet)
+    require_checks(settings, select, ignore, request.level)
     if request.level != "static" and not fix:
         start_processes(settings, checks=True)
     report, rounds, note = (_check_and_fix if fix else _check)(settings, request, files)

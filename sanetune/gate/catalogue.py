@@ -6,6 +6,7 @@ import functools
 import importlib
 import importlib.metadata
 import pkgutil
+from collections.abc import Sequence
 
 from sanetune.checks.base import Check
 from sanetune.errors import ConfigError
@@ -90,6 +91,19 @@ def chosen(names: list[str], ignored: list[str], level: str = "static") -> list[
         and check.name not in ignored
         and check.family not in ignored
     ]
+
+
+def require_some(checks: list[Check], names: Sequence[str], ignored: Sequence[str], where: str) -> None:
+    """Raise ConfigError where nothing is left of a selection; ``where``: what could have been checked, in words."""
+    if checks or not (names or ignored):
+        return
+    selected = f"of {', '.join(names)} " if names else ""
+    without = f" without {', '.join(ignored)}" if ignored else ""
+    raise ConfigError(
+        f"no check {selected}{where} is left{without}",
+        "Where nothing is checked, nothing can fail: it would seem to have passed.",
+        "Select or ignore others. `sanetune checks` lists them all, with the level of each.",
+    )
 
 
 def known(name: str) -> list[Check]:

@@ -10,7 +10,7 @@ from sanetune.mcp import findings
 from sanetune.mcp.call import Call
 from sanetune.mcp.next_steps import after_check
 from sanetune.mcp.replies import CheckReply
-from sanetune.workflows.check import evidence_of, run_checks
+from sanetune.workflows.check import evidence_of, require_checks, run_checks
 from sanetune.workflows.clear import store_clearance
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def check(call: Call) -> CheckReply:
     settings = call.config()
     level = call.text("level") or settings.check.level
     select, ignore = call.texts("select"), call.texts("ignore")
+    require_checks(settings, select, ignore, level)
     with evidence_of(settings, call.publish, level) as evidence:
         report = run_checks(settings, evidence, select, ignore, level)
         note = keep(settings, evidence, report, partial=bool(select or ignore))

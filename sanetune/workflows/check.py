@@ -18,7 +18,7 @@ from sanetune.events import ChecksEnded, ChecksStarted, Note, Publish, bracket, 
 from sanetune.evidence.experiments import Experiments
 from sanetune.evidence.registry import LEVELS, BrokenError, Evidence, MissingError, builders_of
 from sanetune.finding import UNPROVED, Finding, Report
-from sanetune.gate.catalogue import catalogue, chosen, known
+from sanetune.gate.catalogue import catalogue, chosen, known, require_some
 from sanetune.gate.overfit_answers import answers_of_log, overfit_answers, with_answers
 from sanetune.gate.runner import Rules, report, run
 from sanetune.text import shortest_path
@@ -90,6 +90,16 @@ def run_checks(
     if (planned := evidence.ready("plan")) is not None:
         found = with_answers(found, lambda one: overfit_answers(one, planned.config, planned.sizes))
     return replace(found, experiments=Experiments.of(evidence).to_json())
+
+
+def require_checks(config: Config, select: Sequence[str], ignore: Sequence[str], level: str) -> None:
+    """Raise ConfigError where the arguments of :func:`run_checks` leave no check.
+
+    What the configuration alone chooses may be for the watch of the run.
+    """
+    if select or ignore:
+        names, ignored = list(select) or config.check.select, [*config.check.ignore, *ignore]
+        require_some(chosen(names, ignored, level), names, ignored, f"at level {level}")
 
 
 def _static_once(

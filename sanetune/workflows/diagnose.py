@@ -19,7 +19,7 @@ from sanetune.curves.series import Curve, Evaluation
 from sanetune.errors import DataError, RunError, UserError
 from sanetune.evidence.registry import Evidence
 from sanetune.finding import BAD, Report, Verdict
-from sanetune.gate.catalogue import chosen
+from sanetune.gate.catalogue import chosen, require_some
 from sanetune.gate.overfit_answers import with_answers
 from sanetune.gate.runner import report, run
 from sanetune.gate.trainer_advice import TrainerAdvice
@@ -103,8 +103,10 @@ def diagnose(
     Raises:
         DataError: A path holds no log of a run.
         RunError: A record of our own run is damaged.
+        ConfigError: A name is no check, or none is left.
     """
     checks = [check for check in chosen(list(select), list(ignore), "trial") if set(check.needs) <= {EVIDENCE}]
+    require_some(checks, select, ignore, "that a log is enough for")
     for path in paths:
         try:
             read = logs(path)

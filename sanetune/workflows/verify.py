@@ -15,7 +15,7 @@ from sanetune.events import ChecksEnded, ChecksStarted, Publish, bracket, silent
 from sanetune.evidence.from_server import Served, ServerEvidence
 from sanetune.evidence.registry import Evidence, builders_of
 from sanetune.finding import BAD, Report, Verdict
-from sanetune.gate.catalogue import chosen
+from sanetune.gate.catalogue import chosen, require_some
 from sanetune.gate.clearance import Verification
 from sanetune.gate.clearance_file import read_clearance, write_clearance
 from sanetune.gate.runner import Rules, report
@@ -102,6 +102,7 @@ def verify(path: Path, request: Request, publish: Publish = silent) -> Report:
         )
     checks = chosen(list(request.select) or [FAMILY], list(request.ignore), LEVEL)
     checks = [one for one in checks if one.family == FAMILY]
+    require_some(checks, request.select, request.ignore, "of what is served")
     require_subject(path)
     with ExitStack() as stack:
         # The server first: that it is not there is known in a second, and preparation may take minutes.

@@ -76,3 +76,10 @@ def test_one_path_that_is_no_log_does_not_keep_the_others_from_being_judged(tmp_
     assert "LICENSE" in done.output and "not a record" in done.output
     assert "trainer_log.jsonl" in done.output
     assert CliRunner().invoke(main, ["diagnose", str(tmp_path / "LICENSE")]).exit_code == 2
+
+
+@pytest.mark.parametrize("words", [["--select", "curve-nan", "--ignore", "curve"], ["--select", "labels"]])
+def test_a_selection_that_leaves_nothing_to_check_is_no_sound_run(tmp_path: Path, words: list[str]) -> None:
+    good = written(tmp_path / "good", falling())
+    done = CliRunner().invoke(main, ["diagnose", str(good), *words])
+    assert done.exit_code == 2 and "is left" in done.output and "no fault found" not in done.output

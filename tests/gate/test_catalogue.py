@@ -15,7 +15,7 @@ from sanetune.checks.base import Check, Page
 from sanetune.errors import ConfigError
 from sanetune.evidence.registry import EVERYTHING
 from sanetune.gate import catalogue as module
-from sanetune.gate.catalogue import FAMILIES, catalogue, chosen, known
+from sanetune.gate.catalogue import FAMILIES, catalogue, chosen, known, require_some
 
 FOREIGN = '''"""A fault of our own.
 
@@ -128,3 +128,9 @@ def test_another_package_brings_a_check_through_an_entry_point(tmp_path: Path, m
             catalogue()
     finally:
         catalogue.cache_clear()
+
+
+def test_a_selection_that_leaves_nothing_to_check_is_refused_with_what_was_selected() -> None:
+    with pytest.raises(ConfigError, match="no check of labels at level probe is left without labels, packs"):
+        require_some([], ["labels"], ["labels", "packs"], "at level probe")
+    require_some(chosen(["labels"], []), ["labels"], [], "at level static")
