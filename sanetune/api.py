@@ -120,8 +120,7 @@ def check(
         level: ``static`` loads no weights; ``probe`` also passes a few batches through the real model; ``trial`` also
             overfits a few examples, compares learning rates and trains for a while, and undoes that. None: what
             ``check.level`` of the configuration says, which is ``trial`` unless it is set; for a trainer, ``static``.
-        loss_on: For a trainer: which tokens are meant to be in the loss; None: it is read off the rows. A
-            configuration says so itself.
+        loss_on: For a trainer: which tokens are meant to be in the loss; None: it is read off the rows.
         select: Names of checks or families that are run; none: all.
         ignore: Names of checks or families that are left out.
         rows: For a trainer: rows of a split that experiments read, at most; None: some hundreds.

@@ -16,6 +16,7 @@ LAYERS = (
     (
         "bytecode",
         "collector",
+        "pipes",
         "errors",
         "units",
         "finding",

@@ -10,8 +10,7 @@ import functools
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, cast
 
@@ -21,6 +20,7 @@ from sanetune import __version__, collector
 from sanetune.atomic import write_bytes
 from sanetune.commands import typed
 from sanetune.errors import UserError, require_utf8_name
+from sanetune.pipes import ends_as_the_pipe_does
 from sanetune.text import did_you_mean, escape_control
 
 if TYPE_CHECKING:
@@ -79,24 +79,6 @@ ALIASES = {
 """What other tools call a command -> ours, for a message."""
 
 
-PIPE_CLOSED = 141
-"""The exit code where nobody reads the output any more (128 + SIGPIPE), as of other programs."""
-
-
-@contextmanager
-def ends_as_the_pipe_does() -> Iterator[None]:
-    """End with :data:`PIPE_CLOSED` where whoever read the output has gone (``| head``): click and rich end with 1
-    then, which is the exit code of a check that failed."""
-    try:
-        yield
-    except (BrokenPipeError, SystemExit) as end:
-        if not isinstance(end, BrokenPipeError) and not isinstance(end.__context__, BrokenPipeError):
-            raise
-        with suppress(OSError, ValueError):  # what is buffered still would be written at the end of Python, and fail
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(PIPE_CLOSED)
-
-
 WORDS = "sanetune.words"
 """Where click keeps all that was typed after the command's name."""
 
@@ -131,13 +113,8 @@ def _as_override(option: str, typed: Sequence[str]) -> str:
 class LazyGroup(click.Group):
     """A group that imports a command's file only when that command is run or its help asked for."""
 
-    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        with ends_as_the_pipe_does():  # the help is printed here
-            return super().make_context(*args, **kwargs)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        with ends_as_the_pipe_does():
-            return super().invoke(ctx)
+    make_context = ends_as_the_pipe_does()(click.Group.make_context)  # the help is printed here
+    invoke = ends_as_the_pipe_does()(click.Group.invoke)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
