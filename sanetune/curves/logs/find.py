@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from sanetune import units
 from sanetune.curves.changes import last_step
 from sanetune.curves.logs import (
     csv_files,
@@ -26,6 +27,8 @@ from sanetune.curves.logs.below import runs_below
 from sanetune.curves.logs.decoded import decoded, text_of
 from sanetune.curves.logs.log import FORMATS, RATIONALE, Log
 from sanetune.errors import DataError, Place, RunError, UserError
+from sanetune.runs import Run
+from sanetune.text import shortest_path
 
 TRAINER_STATE, METRICS, TRAINER_LOG = "trainer_state.json", "metrics.jsonl", "trainer_log.jsonl"
 OTHERS = (".wandb", ".jsonl")
@@ -115,6 +118,18 @@ def _in_folder(folder: Path) -> list[Log]:
     ours = folder / METRICS
     if ours.is_file() and metrics.is_ours(ours):
         return [metrics.read(ours)]
+    if ours.is_file() and Run(folder).state.is_file():
+        return [replace(log, notes=(*log.notes, _damaged(ours, log))) for log in _of_others(folder)]
+    return _of_others(folder)
+
+
+def _damaged(ours: Path, log: Log) -> str:
+    size = ours.stat().st_size
+    why = f"has no record in its {units.many(size, 'byte')}" if size else "is empty"
+    return f"{ours.name} {why} and is not read; read instead: {shortest_path(log.path)}."
+
+
+def _of_others(folder: Path) -> list[Log]:
     runs, states = runs_below(folder), _states(folder)
     trackers = [
         [one for one in some if not any(one[1].is_relative_to(run) for run in runs)] for some in _trackers(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,15 +37,28 @@ def read(path: Path) -> Log:
         RunError: A line is not a record.
     """
     entries, run = [logged(record) for _, record in lines(path)], Run(path.parent)
-    return replace(Log.of(path, OURS, entries, total_steps=_planned_steps(run)), finished=came_to_its_end(run))
+    log = Log.of(path, OURS, entries, total_steps=_steps(run, run.state, "total_steps"))
+    ended = came_to_its_end(run)
+    missing = tuple(_missing(run, entries)) if ended else ()
+    return replace(log, finished=ended and not missing, is_cut=bool(missing), notes=(*log.notes, *missing))
 
 
-def _planned_steps(run: Run) -> int | None:
+def _missing(run: Run, entries: Iterable[Entry]) -> Iterator[str]:
+    """What the record of a run that has ended lacks, in sentences. An evaluation is in the forecast and the record."""
+    if cut := len(run.metrics.read_bytes().rpartition(b"\n")[2]):
+        yield f"The last line of {run.metrics.name} is cut: its {cut:,} bytes are not read."
+    reached = max((step for entry in entries if isinstance(step := entry.get("step"), int)), default=0)
+    evaluated = _steps(run, run.outcome, "step") or 0
+    if reached < evaluated:
+        yield f"{run.metrics.name} ends at step {reached:,}, and the run was evaluated at step {evaluated:,}."
+
+
+def _steps(run: Run, file: Path, name: str) -> int | None:
     try:
-        planned = run.read_json(run.state).get("total_steps")
+        steps = run.read_json(file).get(name)
     except (RunError, OSError):
         return None  # of an earlier version, or no longer whole: the records count all the same
-    return planned if isinstance(planned, int) and planned > 0 else None
+    return steps if isinstance(steps, int) and steps > 0 else None
 
 
 def is_ours(path: Path) -> bool:
