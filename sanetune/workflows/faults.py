@@ -39,7 +39,14 @@ def _of_disk(error: BaseException) -> UserError | None:
     file = error.filename if isinstance(error, OSError) and isinstance(error.filename, str | bytes) else None
     place = Place(os.fsdecode(file)) if file else None
     if is_disk_full(error):
-        folder = Path(os.fsdecode(file)).parent if file else Path.cwd()
+        if not file:
+            return RunError(
+                f"The disk is full: {words}",
+                "What was being written is not complete; finished files are.",
+                "The system does not say which disk: check that of standard output, if it goes to a file, of the run "
+                "(run.output_dir), of the cache (SANETUNE_CACHE) and of temporary files (TMPDIR). `df -h` shows them.",
+            )
+        folder = Path(os.fsdecode(file)).parent
         free = f" ({shutil.disk_usage(folder).free / 1e6:,.1f} MB free)" if folder.is_dir() else ""
         return RunError(
             f"The disk is full{free}: {words}",

@@ -71,3 +71,8 @@ def test_a_bug_keeps_its_traceback(error: Exception) -> None:
 def test_a_full_disk_names_the_free_space(tmp_path: Path) -> None:
     found = user_error(OSError(28, "No space left on device", str(tmp_path / "x")))
     assert found is not None and "MB free" in found.message
+
+
+def test_of_a_full_disk_that_is_not_known_no_free_space_is_given() -> None:
+    error = user_error(OSError(28, "No space left on device"))
+    assert error is not None and "MB free" not in error.headline and "standard output" in error.remedy
