@@ -36,7 +36,7 @@ USELESS = ("curve-diverged", "curve-plateau")
 NONE_IS_BETTER = "none: no evaluation is lower than the loss that the run began with"
 """What is said instead of a checkpoint where the run has diverged or learned nothing."""
 
-CUT = "not known: the end of the log is missing, and with it evaluations that may be lower"
+TRUNCATED = "not known: the end of the log is missing, and with it evaluations that may be lower"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +121,10 @@ def diagnose(
             curve = with_facts(log.curve(), log)
             curve = replace(curve, from_scratch=from_scratch or curve.from_scratch)
             curve = replace(curve, ended_by=ended_by(log, curve))
-            best = None if log.is_cut else best_checkpoint(curve, saved_steps(log))
+            best = None if log.is_truncated else best_checkpoint(curve, saved_steps(log))
             found = _judged(checks, curve)
             useless = any(one.check in USELESS for one in found.of(*BAD))
-            keep = CUT if log.is_cut else _advice(best, curve)
+            keep = TRUNCATED if log.is_truncated else _advice(best, curve)
             if best and useless and not is_better_than_start(best, curve):
                 best, keep = None, NONE_IS_BETTER
             found.subject.update(_subject(log, curve, keep))

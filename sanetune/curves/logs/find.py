@@ -125,8 +125,8 @@ def _in_folder(folder: Path) -> list[Log]:
 
 def _damaged(ours: Path, log: Log) -> str:
     size = ours.stat().st_size
-    why = f"has no record in its {units.many(size, 'byte')}" if size else "is empty"
-    return f"{ours.name} {why} and is not read; read instead: {shortest_path(log.path)}."
+    content = f"has no record in its {units.many(size, 'byte')}" if size else "is empty"
+    return f"{ours.name} {content} and is not read; read instead: {shortest_path(log.path)}."
 
 
 def _of_others(folder: Path) -> list[Log]:

@@ -40,13 +40,13 @@ def read(path: Path) -> Log:
     log = Log.of(path, OURS, entries, total_steps=_steps(run, run.state, "total_steps"))
     ended = came_to_its_end(run)
     missing = tuple(_missing(run, entries)) if ended else ()
-    return replace(log, finished=ended and not missing, is_cut=bool(missing), notes=(*log.notes, *missing))
+    return replace(log, finished=ended and not missing, is_truncated=bool(missing), notes=(*log.notes, *missing))
 
 
 def _missing(run: Run, entries: Iterable[Entry]) -> Iterator[str]:
     """What the record of a run that has ended lacks, in sentences. An evaluation is in the forecast and the record."""
     if cut := len(run.metrics.read_bytes().rpartition(b"\n")[2]):
-        yield f"The last line of {run.metrics.name} is cut: its {cut:,} bytes are not read."
+        yield f"The last line of {run.metrics.name} is truncated: its {cut:,} bytes are not read."
     reached = max((step for entry in entries if isinstance(step := entry.get("step"), int)), default=0)
     evaluated = _steps(run, run.outcome, "step") or 0
     if reached < evaluated:

@@ -60,21 +60,21 @@ def test_of_a_run_that_has_ended_the_end_of_a_cut_record_is_no_end_of_training(t
     run = wrote(tmp_path, '{"phase": "finished", "total_steps": 160}')
     run.metrics.write_text(LINES[:-10])
     log = metrics.read(run.metrics)
-    assert log.is_cut and not log.finished and not log.curve().ended
-    assert any("is cut: its" in note for note in log.notes)
+    assert log.is_truncated and not log.finished and not log.curve().ended
+    assert any("is truncated: its" in note for note in log.notes)
 
 
 def test_an_evaluation_that_the_record_lacks_is_noted(tmp_path: Path) -> None:
     run = wrote(tmp_path, '{"phase": "finished", "total_steps": 160}')
     run.outcome.write_text('{"step": 160}')
     log = metrics.read(run.metrics)
-    assert log.is_cut and log.notes == ("metrics.jsonl ends at step 40, and the run was evaluated at step 160.",)
+    assert log.is_truncated and log.notes == ("metrics.jsonl ends at step 40, and the run was evaluated at step 160.",)
 
 
 def test_a_line_that_is_being_written_is_no_damage(tmp_path: Path) -> None:
     run = wrote(tmp_path, '{"phase": "running", "total_steps": 160}', model=False)
     run.metrics.write_text(LINES[:-10])
-    assert not metrics.read(run.metrics).is_cut
+    assert not metrics.read(run.metrics).is_truncated
 
 
 @pytest.mark.parametrize("damage", [b"", bytes(range(128, 255))])
