@@ -54,7 +54,7 @@ class Log:
             that may be an early one.
         title: Tells several runs of one file apart; empty where there is one.
         notes: What a reader has to know about how it was read, one sentence each.
-        is_truncated: Whether the end of the run is known to be missing, so that nothing follows from where the log ends.
+        is_truncated: Whether the end of the run is known to be missing: nothing follows from where the log ends.
         reached: The last step that was made, logged or not; None: not known.
         save_steps: Steps between two checkpoints; None: not known.
         decides: The name of the validation loss by which the trainer has chosen its best checkpoint,
