@@ -70,4 +70,5 @@ def test_a_loss_near_zero_or_after_many_epochs_is_no_other_fault(shared: Path, n
 def test_a_diverged_run_says_how_far(shared: Path) -> None:
     finding = found(read(shared / "logs/qlora-gallery/lr_hot/trainer_state.json").curve())["diverged"]
     assert finding.numbers["end"] == pytest.approx(7.6, abs=0.2)
-    assert finding.fix == {"train.learning_rate": 0.002}
+    # The loss shoots up inside the warm-up, where the learning rate is a fifth of its peak: a tenth of that.
+    assert finding.fix == {"train.learning_rate": 0.0004}
