@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sanetune import units
+from sanetune.errors import RunError
 from sanetune.evidence.experiments import Experiments
 from sanetune.finding import Finding, Report, Verdict
 from sanetune.gate.clearance_file import read_clearance, read_experiments
 from sanetune.report.clearance import report_of
+from sanetune.report.html.broken_files import broken_files
 from sanetune.report.html.collect import as_noted, settings_of, view
 from sanetune.report.html.evaluation import evaluation_of
 from sanetune.report.html.forecast_end import end_of
@@ -73,7 +75,7 @@ def view_of_run(config: Config, run: Run, evidence: Evidence | None = None) -> P
         experiments, unread = read_experiments(run, clearance)
         report = report_of(clearance, subject, experiments)
         heading, note = _cleared(clearance, report, unread), f"Made on {clearance.made}, to clear the run."
-    known = run.read_json(run.versions) if run.versions.is_file() else None
+    known = _versions(run)
     trained = run_view(run)
     if trained is not None:
         trained = _with_experiments(trained, run, Experiments.from_json(report.experiments), config)
@@ -83,12 +85,24 @@ def view_of_run(config: Config, run: Run, evidence: Evidence | None = None) -> P
     return replace(
         found,
         settings=as_noted(found.settings, written),
-        heading=_with_status(heading, trained.status if trained else None),
+        heading=_with_broken(_with_status(heading, trained.status if trained else None), run),
         experiments_note=note,
         run=trained,
         title=run.name,
         no_findings=_no_findings(clearance.unchecked if clearance else "", reason),
     )
+
+
+def _versions(run: Run) -> dict[str, str | None] | None:
+    """Versions of packages when the run was made; None where they are not known."""
+    try:
+        return run.read_json(run.versions)
+    except (RunError, OSError):
+        return None
+
+
+def _with_broken(heading: Heading, run: Run) -> Heading:
+    return replace(heading, notes=[*heading.notes, *broken_files(run)])
 
 
 def with_end(report: Report, forgets: Finding | None) -> Report:
