@@ -19,6 +19,8 @@ def _named(context: click.Context, parameter: click.Parameter, logs: tuple[str, 
     """The paths; an empty one, as of a variable that is not set, would be the working directory."""
     if not all(logs):
         raise click.BadParameter("it is empty: is a variable that it comes from not set?")
+    if "-" in logs:
+        raise click.BadParameter("- is no log: standard input is not read. Save it to a file first.")
     return tuple(map(Path, logs))
 
 

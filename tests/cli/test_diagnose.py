@@ -38,6 +38,11 @@ def test_an_empty_name_is_not_the_working_directory() -> None:
     assert done.exit_code == 2 and "is empty" in done.output
 
 
+def test_standard_input_is_refused_with_what_to_do() -> None:
+    result = CliRunner().invoke(main, ["diagnose", "-"])
+    assert result.exit_code == 2 and "Save it to a file first" in " ".join(result.output.split())
+
+
 def test_several_logs_end_with_one_line_each_and_the_worst_exit_code(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

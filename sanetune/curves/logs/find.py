@@ -55,6 +55,9 @@ def logs(path: Path) -> list[Log]:
     Raises:
         DataError: There is none, or it cannot be read.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        # Its beginning would be gone once it had been read to see what it is, and a pipe without a writer never ends.
+        raise DataError("a pipe or device is not read", RATIONALE, "Save the log to a file first.", Place(path))
     found = _in_folder(path) if path.is_dir() else _in_file(path)
     return [from_scratch.marked(part) for log in found for part in passes.parted(log)]
 

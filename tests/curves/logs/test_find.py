@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import re
 import subprocess
 import sys
@@ -220,3 +221,9 @@ def test_no_file_ends_in_anything_but_a_sentence(tmp_path: Path, name: str, cont
     file.write_bytes(content)
     with pytest.raises(DataError):
         logs(file)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log.jsonl")
+    with pytest.raises(DataError, match="pipe"):
+        logs(tmp_path / "log.jsonl")
