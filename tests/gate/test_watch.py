@@ -171,13 +171,13 @@ def test_watching_costs_a_few_microseconds_a_step() -> None:
     values, proportions = losses(3_000), []
     while len(proportions) < 4 and min(proportions, default=math.inf) >= 20_000:
         watch = Watch(FACTS, live_checks())
-        began = time.process_time()
+        began = time.thread_time()
         fed(values, watch)
-        each = (time.process_time() - began) / len(values)
-        began, total = time.process_time(), 0
+        each = (time.thread_time() - began) / len(values)
+        began, total = time.thread_time(), 0
         for number in range(1_000_000):
             total += number * number
-        proportions.append(each / ((time.process_time() - began) / 1_000_000))
+        proportions.append(each / ((time.thread_time() - began) / 1_000_000))
         assert watch.asked < 0.1 * len(values)
     assert min(proportions) < 20_000
 

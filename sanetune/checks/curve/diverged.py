@@ -30,6 +30,8 @@ float16 overflow, and labels that do not belong to their prompts, look the same 
 
 from __future__ import annotations
 
+import math
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from sanetune import units
@@ -143,9 +145,12 @@ def measure(curve: Curve, limits: Limits) -> Measurement:
 def _borne_lr(curve: Curve, limits: Limits) -> float | None:
     """The learning rate of the lowest training loss of a warm-up in which the loss then shoots up: the run cannot bear
     much more. None where it bears its warm-up."""
-    warming = [point for point in learned_points(curve) if point.lr is not None and point.step <= peak_step(curve)]
+    peak = peak_step(curve)
+    # The watch asks this every few steps: the points after the warm-up are not gone through.
+    early = takewhile(lambda point: point.step <= peak, curve.points)
+    warming = [point for point in early if point.lr is not None and 0 < point.loss < math.inf]
     lowest = min(warming, key=lambda point: point.loss, default=None)
-    if lowest is None or lowest.loss <= 0:
+    if lowest is None:
         return None
     highest = max(point.loss for point in warming if point.step >= lowest.step)
     return lowest.lr or None if highest >= (1 + limits["training_rise"]) * lowest.loss else None
