@@ -14,7 +14,7 @@ from typing import cast
 
 from sanetune.curves.logs.entries import MOST_STEPS, VALIDATION_LOSS, Entry, number
 from sanetune.curves.logs.log import Log
-from sanetune.curves.logs.names import TRAINING_WORDS, VALIDATION_WORDS, renamed
+from sanetune.curves.logs.names import NEUTRAL_WORDS, TRAINING_WORDS, VALIDATION_WORDS, renamed
 from sanetune.errors import DataError
 
 KIND = "JSON of a loop"
@@ -26,7 +26,14 @@ COUNTED = "No step is beside the losses: they are counted."
 NAMED_BY_ROWS = "The numbers are named by their rows alone, training and validation: they are taken for losses."
 WITHOUT_NAMES = "The numbers have no names: they are taken for {}."
 COLUMNS = ("step", "loss", VALIDATION_LOSS)
-ROWS = re.compile("|".join(sorted(TRAINING_WORDS | VALIDATION_WORDS, key=len, reverse=True)))
+ANY_ROWS = "|".join(sorted(TRAINING_WORDS | VALIDATION_WORDS, key=len, reverse=True))
+ROWS = re.compile(ANY_ROWS)
+STEPS_OF_ROWS = re.compile(rf"(?:{ANY_ROWS})[_ ]?(?:steps?|iters?|iterations?)")
+"""Steps that one kind of rows has of its own, ``eval_steps``."""
+OF_TRAINING = frozenset({"history", "log", "logs", "curve", "curves", "record", "records", "result", "results"})
+"""Words beside those of losses and rows, by which a file or a part of it may be that of a training: nothing else that
+is called ``train`` and ``val`` is a loss, which could as well be an accuracy."""
+SPREAD = "No step is beside the validation losses: they are placed at equal distances."
 
 Named = tuple[list[Entry], tuple[str, ...]]
 """Entries, and what has to be said of them."""
@@ -48,23 +55,22 @@ def read(path: Path, value: object) -> Log | None:
     return max(found, key=lambda log: len(log.curve().points) + len(log.curve().validation), default=None)
 
 
-def _candidates(path: Path, value: object, depth: int = 0) -> Iterator[Named]:
-    if isinstance(value, list):
-        yield from _of_records(value) if value and isinstance(value[0], dict) else _unnamed(path, value, depth)
-    if not isinstance(value, dict) or depth == DEEPEST:
+def _candidates(path: Path, value: object, within: tuple[str, ...] = ()) -> Iterator[Named]:
+    """What may be a log, in the part of the file that is called by the names ``within``."""
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        yield _called_by_rows([one for one in value if isinstance(one, dict)], path, within)
+    elif isinstance(value, list) and not within:
+        yield from _unnamed(path, value)
+    if not isinstance(value, dict) or len(within) == DEEPEST:
         return
-    yield from _of_object(value)
-    for part in value.values():
-        yield from _candidates(path, part, depth + 1)
+    yield from _of_object(path, value, within)
+    for name, part in value.items():
+        yield from _candidates(path, part, (*within, name))
 
 
-def _of_records(value: Sequence[object]) -> Iterator[Named]:
-    yield _called_by_rows([one for one in value if isinstance(one, dict)])
-
-
-def _unnamed(path: Path, value: Sequence[object], depth: int) -> Iterator[Named]:
+def _unnamed(path: Path, value: Sequence[object]) -> Iterator[Named]:
     """Rows or numbers that are all there is in a file whose name speaks of losses."""
-    if depth or "loss" not in path.name.lower() or len(value) < FEWEST:
+    if "loss" not in path.name.lower() or len(value) < FEWEST:
         return
     if all(number(one) is not None for one in value):
         losses: list[Entry] = [{"step": step, "loss": loss} for step, loss in enumerate(value, 1)]
@@ -86,23 +92,43 @@ def _rows(value: Sequence[object]) -> list[list[float]]:
     return known if rise else []
 
 
-def _of_object(value: Mapping[str, object]) -> Iterator[Named]:
-    """Lists of one length by name; records by the rows that they are of."""
+def _of_object(path: Path, value: Mapping[str, object], within: tuple[str, ...]) -> Iterator[Named]:
+    """Lists of one length by name, and those of two lengths together; records by the rows that they are of."""
     columns = {name: part for name, part in _members(value) if isinstance(part, list) and _is_column(part)}
-    for length in {len(part) for part in columns.values()}:
-        if length >= FEWEST:
-            of_length = {name: part for name, part in columns.items() if len(part) == length}
-            names, rows = list(of_length), zip(*of_length.values(), strict=True)
-            yield _counted(*_called_by_rows([dict(zip(names, row, strict=True)) for row in rows]))
+    tables: list[Named] = []
+    for length in dict.fromkeys(len(part) for part in columns.values() if len(part) >= FEWEST):
+        of_length = {name: part for name, part in columns.items() if len(part) == length}
+        names, rows = list(of_length), zip(*of_length.values(), strict=True)
+        tables.append(_called_by_rows([dict(zip(names, row, strict=True)) for row in rows], path, within))
+    yield from _of_two_lengths(tables)
+    yield from (_counted(*table) for table in tables)
     split: list[Entry] = []
     for name, part in value.items():
-        words = {word for word in re.split(r"[^a-z]+", name.lower()) if word}
+        words = _words(name)
         of = "val" if words & VALIDATION_WORDS else "train" if words & TRAINING_WORDS else ""
         records = [part] if isinstance(part, dict) else part if isinstance(part, list) else []
         if of and all(isinstance(one, dict) for one in records):
             split += [{**one, "split": of} for one in records]
     if split:
         yield split, ()
+
+
+def _of_two_lengths(tables: Sequence[Named]) -> Iterator[Named]:
+    """Training losses of steps beside fewer validation losses: a loop keeps each in a list of its own."""
+    named = [(renamed(entries), notes) for entries, notes in tables]
+    training = [table for table in named if "loss" in table[0][0] and VALIDATION_LOSS not in table[0][0]]
+    validation = [table for table in named if VALIDATION_LOSS in table[0][0] and "loss" not in table[0][0]]
+    for losses, notes in (_counted(list(entries), notes) for entries, notes in training):
+        last = number(losses[-1].get("step"))
+        for evaluated, others in validation:
+            if last is None or len(evaluated) >= len(losses):
+                continue
+            placed = evaluated
+            if not all("step" in entry for entry in evaluated):
+                placed = [{**one, "step": round(last * i / len(evaluated))} for i, one in enumerate(evaluated, 1)]
+            both = sorted([*losses, *placed], key=lambda entry: number(entry["step"]) or 0.0)
+            spread = (SPREAD,) if placed is not evaluated else ()
+            yield both, tuple(dict.fromkeys((*notes, *others, *spread)))
 
 
 def _members(value: Mapping[str, object]) -> Iterator[tuple[str, object]]:
@@ -118,14 +144,26 @@ def _is_column(part: Sequence[object]) -> bool:
     return any(number(one) is not None for one in part) and all(one is None or number(one) is not None for one in part)
 
 
-def _called_by_rows(entries: Sequence[Entry]) -> Named:
-    """The entries, where a loss is called ``train`` or ``val`` and nothing else is one, with the name of a loss."""
+def _called_by_rows(entries: Sequence[Entry], path: Path, within: tuple[str, ...]) -> Named:
+    """The entries with the name of a loss, where one is called ``train`` or ``val``, nothing else is a loss, and the
+    names of file and part are those of a training; steps of such rows are called so."""
+    entries = [{"step" if STEPS_OF_ROWS.fullmatch(k.lower()) else k: v for k, v in entry.items()} for entry in entries]
     if any("loss" in entry or VALIDATION_LOSS in entry for entry in renamed(entries)):
         return list(entries), ()
     names = {name for entry in entries for name in entry if ROWS.fullmatch(name.lower())}
-    if not names:
+    if not names or not _is_of_training(path, within):
         return list(entries), ()
     return [{f"{k}_loss" if k in names else k: v for k, v in entry.items()} for entry in entries], (NAMED_BY_ROWS,)
+
+
+def _is_of_training(path: Path, within: tuple[str, ...]) -> bool:
+    """Whether the file's name has a word of training or of losses, and each name of the part no other ones."""
+    known = OF_TRAINING | NEUTRAL_WORDS | TRAINING_WORDS
+    return bool(_words(path.stem) & known) and all(_words(name) <= known for name in within)
+
+
+def _words(name: str) -> set[str]:
+    return {word for word in re.split(r"[^a-z]+", name.lower()) if word}
 
 
 def _counted(entries: list[Entry], notes: tuple[str, ...]) -> Named:

@@ -57,14 +57,7 @@ def _planned(rows: Sequence[Row], arguments: Mapping[str, object]) -> int | None
     if steps is not None:
         return int(steps) if 0 < steps < MOST_STEPS else None
     last, epoch = (number(rows[-1].get(name)) for name in ("step", "epoch"))
-    if (
-        epochs is None
-        or not last
-        or not epoch
-        or not 0 < epochs < MOST_STEPS
-        or not 0 < last < MOST_STEPS
-        or not 0 < epoch < MOST_STEPS
-    ):
+    if not (epochs and last and epoch) or not all(0 < one < MOST_STEPS for one in (epochs, last, epoch)):
         return None
     if epochs * last / epoch >= MOST_STEPS:
         return None

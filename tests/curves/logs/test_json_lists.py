@@ -94,6 +94,36 @@ def test_a_list_beside_losses_is_never_taken_for_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        {"accuracy": {"train": [0.5, 0.6, 0.7], "val": [0.5, 0.55, 0.6]}},
+        {"epochs": [1, 2, 3], "perplexity": {"train": [9.0, 8.0, 7.0], "val": [9.5, 9.0, 8.5]}},
+    ],
+)
+def test_numbers_of_training_rows_that_are_no_losses_are_not_taken_for_them(
+    tmp_path: Path, value: dict[str, object]
+) -> None:
+    with pytest.raises(DataError):
+        kept(tmp_path, value)
+    with pytest.raises(DataError):
+        kept(tmp_path, {"train": [0.5, 0.6, 0.7], "val": [0.5, 0.55, 0.6]}, "accuracy.json")
+    both = {**value, "loss": {"train": LOSSES[:3], "val": HELD_OUT[:3]}}
+    assert [point.loss for point in kept(tmp_path, both).curve().points] == LOSSES[:3]
+
+
+@pytest.mark.parametrize("own", [{"eval_steps": [1, 3, 5, 7]}, {}])
+def test_validation_losses_of_fewer_steps_are_placed_beside_training_losses(
+    tmp_path: Path, own: dict[str, list[int]]
+) -> None:
+    losses = [3 - step / 8 for step in range(8)]
+    log = kept(tmp_path, {"train_losses": losses, "val_losses": HELD_OUT, **own})
+    assert [point.loss for point in log.curve().points] == losses
+    steps = own.get("eval_steps", [2, 4, 6, 8])
+    assert [(one.step, one.loss) for one in log.curve().validation] == list(zip(steps, HELD_OUT, strict=True))
+    assert (json_lists.SPREAD in log.notes) == (not own)
+
+
+@pytest.mark.parametrize(
     "value", [SETTINGS, {"accuracy": LOSSES}, {"train_loss": [2.5, 2.0]}, {"train": {}}, [], {}, 3]
 )
 def test_what_has_no_losses_is_no_log(tmp_path: Path, value: object) -> None:
