@@ -177,8 +177,7 @@ const charts = (() => {
     return (plot, low, high) => {
       if (low === null || high === null) return [0, 1];
       const zoomed = state.zoomed;
-      // Learning rates come from 0 and go back to it: on a logarithmic axis they would take all the room.
-      const floor = state.log && panel.y.log && panel.y.name === "learning rate" ? panel.y.low : Math.min(low, panel.y.low);
+      const floor = state.log && panel.y.clipped ? panel.y.low : Math.min(low, panel.y.low);
       const [least, most] = zoomed ? [low, high] : [floor, panel.y.high];
       if (!state.log) return spread(least, most > least ? most : least + 1, false);
       const positive = least > 0 ? least : Math.min(...plot.data.slice(1).flatMap((one) => one.filter((value) => value > 0)), most) || 1e-9;

@@ -67,7 +67,13 @@ def _panel(panel: Panel) -> dict[str, object]:
     band = panel.band
     return {
         "x": {"name": panel.x_name, "log": panel.x.log, "low": panel.x.low, "high": panel.x.high},
-        "y": {"name": panel.y_name, "log": panel.y.log, "low": panel.y.low, "high": panel.y.high},
+        "y": {
+            "name": panel.y_name,
+            "log": panel.y.log,
+            "low": panel.y.low,
+            "high": panel.y.high,
+            "clipped": panel.y.clipped,
+        },
         "lines": [_line(one) for one in panel.series],
         "band": {
             "name": band.name,

@@ -186,7 +186,7 @@ def _lr_axis(series: Sequence[Series], start: float, end: float) -> Axis | None:
     least, most = min((one for one in highest if one > 0), default=0.0), max(highest, default=0.0)
     if most < LRS_LOG_FROM * least or least <= 0:
         return axis_from_zero(series, start, end)
-    return Axis(least / LRS_LOG_FROM, 1.25 * most, start, end, log=True)
+    return Axis(least / LRS_LOG_FROM, 1.25 * most, start, end, log=True, clipped=True)
 
 
 def _lrs(curve: Curve) -> Points:

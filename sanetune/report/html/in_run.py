@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sanetune.finding import Finding
-from sanetune.report.html.view import FiredView, RowView, RunView
+from sanetune.report.html.view import FiredView, RunView
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,23 +17,15 @@ class FoundInRun:
         anchor: Id of its place in the page: a check may have found something at several steps.
         finding: What was found.
         when: The step that it is about and that at which it was found, in words.
-        step: The same step as a number; 0: it is about the whole log.
-        rows: The worst rows of that step.
-        all_rows: How many rows the step has.
-        weights: The weights that the rows were measured with, in words; "": they were not measured.
-        reason: Why the rows are not named, or not measured.
         answers: What else can be done about it.
+        fired: What the watch found, with the rows of the step; None: it is about the whole log.
     """
 
     anchor: str
     finding: Finding
     when: str
-    step: int = 0
-    rows: Sequence[RowView] = ()
-    all_rows: int = 0
-    weights: str = ""
-    reason: str = ""
-    answers: Sequence[str] = ()
+    answers: Sequence[str]
+    fired: FiredView | None = None
 
 
 def found_in_run(run: RunView) -> list[FoundInRun]:
@@ -45,10 +37,9 @@ def found_in_run(run: RunView) -> list[FoundInRun]:
 
 def _of_watch(number: int, one: FiredView) -> FoundInRun:
     when = f"at step {one.step:,}" + (f", found at step {one.found_at:,}" if one.found_at > one.step else "")
-    anchor = f"watch-{number}-{one.finding.check}"
-    return FoundInRun(anchor, one.finding, when, one.step, one.rows, one.all_rows, one.weights, one.reason, one.answers)
+    return FoundInRun(f"watch-{number}-{one.finding.check}", one.finding, when, one.answers, one)
 
 
 def _of_log(one: Finding) -> FoundInRun:
     answers = [str(answer.get("words", "")) for answer in one.answers]
-    return FoundInRun(f"log-{one.check}", one, "in the log of the run", answers=answers)
+    return FoundInRun(f"log-{one.check}", one, "in the log of the run", answers)

@@ -25,6 +25,7 @@ class Axis:
         start: Coordinate of the first end.
         end: Coordinate of the other end.
         log: Whether the axis is logarithmic.
+        clipped: Whether values below ``low`` are outside of the picture while the axis is logarithmic.
     """
 
     low: float
@@ -32,6 +33,7 @@ class Axis:
     start: float
     end: float
     log: bool = False
+    clipped: bool = False
 
     def at(self, value: float) -> float:
         """Return the coordinate of a loss, norm, learning rate or step; values beyond the axis are at its ends."""
